@@ -1,0 +1,54 @@
+"""Who is calling: what identity has verified, and nothing a caller merely says of itself."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class CredentialKind(StrEnum):
+    """How the caller proved who it is."""
+
+    NONE = "none"
+    API_KEY = "api_key"
+    LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A run with its own cap, opened by the caller. Amounts are micro-units of the policy's currency.
+
+    A session inside another one (`parent`) is charged to both.
+    """
+
+    id: str
+    expires_us: int
+    budget_micros: int | None = None
+    calls: int | None = None
+    named: str = ""
+    parent: "Session | None" = None
+
+    def line(self) -> "tuple[Session, ...]":
+        """This session and those around it, the innermost first."""
+        return (self,) if self.parent is None else (self, *self.parent.line())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """A verified caller. `id` is the key id, or the address prefix of an anonymous one; it is never a label.
+
+    `tools` are the patterns of what the credential may call; None means that only tools open to anonymous callers are.
+    """
+
+    kind: CredentialKind
+    id: str
+    address: str
+    agent: str | None = None
+    user: str | None = None
+    org: str | None = None
+    tier: str | None = None
+    tools: tuple[str, ...] | None = None
+    session: Session | None = None
+
+    @property
+    def tenant(self) -> str:
+        """Whose cells are charged: the org, else `-`."""
+        return self.org or "-"

@@ -1,0 +1,1 @@
+"""The cells: what the ledger counts in, one small file for each algorithm."""

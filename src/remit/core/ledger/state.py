@@ -1,0 +1,167 @@
+"""What the operations act on: cells, holds, gates, and what was seen once.
+
+`Ledger` is plain mutable data. The interpreter is the only code that changes it; it notes what it touched in the
+`dirty_*` sets and every settled step in `steps`, so that a store can write exactly that, together with the audit
+record, in one transaction.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+
+import msgspec
+
+from remit.core.ledger.cells.window import LiveHolds, WindowCell
+from remit.core.ledger.operations import Applied, HoldEntry, HoldState, Outcome, Rung
+
+KEEP_ANSWERS_US = 60_000_000
+MAX_ANSWERS = 4_096
+LIVE = (HoldState.RESERVED, HoldState.DISPATCHED)
+
+
+class GateRow(msgspec.Struct):
+    """A gate's position. `version` grows with every change."""
+
+    rung: Rung
+    factor_permille: int
+    until_us: int
+    version: int
+    reason: str
+
+
+class BegunRow(msgspec.Struct):
+    """An idempotency key: which call came first, and its answer once there is one."""
+
+    fingerprint: str
+    hold: str
+    expires_us: int
+    answer: bytes | None = None
+
+
+class HoldRow(msgspec.Struct):
+    """One hold. The lists run parallel to `entries`; `booked` and `over` are filled when it ends.
+
+    `refunds` maps a refund's id to what it gave back; `first` is the answer that its admission got.
+    """
+
+    id: str
+    state: HoldState
+    admitted_us: int
+    expires_us: int
+    entries: tuple[HoldEntry, ...]
+    periods: list[int]
+    ends_us: list[int]
+    amounts: list[int]
+    booked: list[int] | None = None
+    over: list[int] | None = None
+    begin_key: str | None = None
+    refunds: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
+    ended_us: int = 0
+    evidence: str = ""
+    first: Applied | None = None
+    last: Applied | None = None
+
+    @property
+    def live(self) -> bool:
+        """Whether it still holds anything."""
+        return self.state in LIVE
+
+    def per_unit(self, amounts: list[int]) -> dict[str, int]:
+        """Unit → the largest of `amounts` over that unit's entries: what the call itself used."""
+        found: dict[str, int] = {}
+        for entry, amount in zip(self.entries, amounts, strict=True):
+            found[entry.unit] = max(found.get(entry.unit, 0), amount)
+        return found
+
+
+class Step(msgspec.Struct, frozen=True):
+    """A hold went from one state to another (`before` is None at its admission)."""
+
+    hold: str
+    before: HoldState | None
+    after: HoldState
+    actuals: dict[str, int]
+    over: dict[str, int]
+    frozen: tuple[str, ...]
+    late: bool
+    now_us: int
+    what: str
+    evidence: str = ""
+
+
+def _never(_: str) -> None:
+    return None
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The whole state of one ledger. `fetch_hold` finds holds that are no longer kept in memory."""
+
+    cells: dict[str, WindowCell] = field(default_factory=dict)
+    paces: dict[str, int] = field(default_factory=dict)
+    gates: dict[str, GateRow] = field(default_factory=dict)
+    seen: dict[str, int] = field(default_factory=dict)
+    begun: dict[str, BegunRow] = field(default_factory=dict)
+    holds: dict[str, HoldRow] = field(default_factory=dict)
+    epoch: int = 0
+    clock_sure: bool = True
+    fetch_hold: Callable[[str], HoldRow | None] = _never
+    live: LiveHolds = field(default_factory=LiveHolds)
+    steps: list[Step] = field(default_factory=list)
+    dirty_cells: set[str] = field(default_factory=set)
+    dirty_paces: set[str] = field(default_factory=set)
+    dirty_gates: set[str] = field(default_factory=set)
+    dirty_seen: set[str] = field(default_factory=set)
+    dirty_begun: set[str] = field(default_factory=set)
+    dirty_holds: set[str] = field(default_factory=set)
+    _answers: OrderedDict[str, tuple[int, Outcome]] = field(default_factory=OrderedDict)
+    _seen_by_time: list[tuple[int, str]] = field(default_factory=list)
+
+    def hold(self, hold: str) -> HoldRow | None:
+        """The hold with that id, from memory or from wherever the store keeps the ended ones."""
+        row = self.holds.get(hold)
+        if row is None and (row := self.fetch_hold(hold)) is not None:
+            self.holds[hold] = row
+        return row
+
+    def answered(self, batch: str, *, retry: bool) -> Outcome | None:
+        """What the batch with that id was answered, if it was."""
+        kept = self._answers.get(batch)
+        if kept is not None:
+            return kept[1]
+        row = self.hold(batch) if retry else self.holds.get(batch)
+        return row.first if row is not None else None
+
+    def keep_answer(self, batch: str, outcome: Outcome, now_us: int) -> None:
+        """Remember an answer for a minute; the number of them is bounded."""
+        answers = self._answers
+        answers[batch] = (now_us + KEEP_ANSWERS_US, outcome)
+        while answers:
+            oldest = next(iter(answers))
+            if len(answers) <= MAX_ANSWERS and answers[oldest][0] > now_us:
+                break
+            del answers[oldest]
+
+    def see(self, key: str, not_after_us: int, now_us: int) -> None:
+        """Remember `key` until `not_after_us`; what is past is forgotten, a few at a time."""
+        self.seen[key] = not_after_us
+        self.dirty_seen.add(key)
+        heappush(self._seen_by_time, (not_after_us, key))
+        for _ in range(2):
+            if not self._seen_by_time or self._seen_by_time[0][0] >= now_us:
+                break
+            _, old = heappop(self._seen_by_time)
+            if self.seen.get(old, now_us) < now_us:
+                del self.seen[old]
+                self.dirty_seen.add(old)
+
+    def clear_dirty(self) -> None:
+        """Forget what was touched: the store has taken note."""
+        self.steps.clear()
+        self.dirty_cells.clear()
+        self.dirty_paces.clear()
+        self.dirty_gates.clear()
+        self.dirty_seen.clear()
+        self.dirty_begun.clear()
+        self.dirty_holds.clear()

@@ -1,0 +1,204 @@
+"""The grammar of HTTP/1.1 that both directions share: what a header field may look like, read and written.
+
+Every disagreement between two readers of one message is a way past a guard, so bytes that leave room for one are refused
+before anything is made of them: a bare CR or LF, a folded line, a control character, space before a colon (RFC 9112
+§2.2, §5.1, §5.2; RFC 9110 §5.5). The same care holds for what we write: a value never carries a line break out.
+
+Reading is our own code because the guarantee needs the raw bytes, and a second parser behind the lint would have to be
+kept in agreement with it; the tests compare every accepted message with llhttp's reading of it.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from email.utils import formatdate
+from http import HTTPStatus
+
+from remit.entrypoints.proxy.connection import Header
+from remit.errors import BadRequest, InvariantBroken
+
+CRLF = b"\r\n"
+# Everything that may stand in a head besides CRLF: HTAB, SP, visible ASCII and obs-text.
+_PLAIN = bytes(byte for byte in range(256) if byte == 0x09 or (byte >= 0x20 and byte != 0x7F))
+_NAME = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"  # tchar, RFC 9110 §5.6.2
+# What RFC 3986 allows in a URI, without "#": a fragment is never sent (RFC 9112 §3.2).
+_TARGET = b"-._~%:/?[]@!$&'()*+,;=0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_METHOD = re.compile(rb"[A-Z][A-Z-]{0,31}")
+_METHODS_WITH_BODY = frozenset({"PATCH", "POST", "PUT"})
+_LENGTH = re.compile(rb"[0-9]{1,18}")
+_SPACE = b" \t"
+
+MEMO_LINES = 32
+MEMO_LINE_BYTES = 256
+HeaderMemo = dict[bytes, Header]
+
+# What only the writer of a message may say about it.
+FRAMING_FIELDS = frozenset({b"connection", b"content-length", b"keep-alive", b"proxy-connection", b"transfer-encoding"})
+_STATUS_LINES = {
+    status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode())
+    for status in HTTPStatus
+    if status >= 200
+}
+
+
+class Malformed(BadRequest):
+    """A peer sent bytes that break HTTP's grammar, or bend it. `status` is what a server answers to that."""
+
+
+def is_clean(raw: bytes) -> bool:
+    """Whether `raw` has no control character but HTAB, and CR and LF only as pairs."""
+    pairs = raw.count(CRLF)
+    return raw.translate(None, _PLAIN) == CRLF * pairs
+
+
+def is_clean_so_far(raw: bytes) -> bool:
+    """The same for a beginning that may end between CR and LF."""
+    return is_clean(raw[:-1] if raw.endswith(b"\r") else raw)
+
+
+def read_fields(lines: list[bytes], *, max_headers: int, memo: HeaderMemo) -> tuple[Header, ...]:
+    """Read clean lines as header fields. `memo` belongs to one connection, whose messages repeat most of their lines."""
+    if len(lines) > max_headers:
+        raise Malformed(f"more than {max_headers} header fields; send fewer", status=431)
+    fields = []
+    for line in lines:
+        field = memo.get(line)
+        if field is None:
+            field = read_field(line)
+            if len(memo) < MEMO_LINES and len(line) <= MEMO_LINE_BYTES:
+                memo[line] = field
+        fields.append(field)
+    return tuple(fields)
+
+
+def read_field(line: bytes) -> Header:
+    """Read one clean line as `name: value`; the name in lower case, the value without white space around it."""
+    name, colon, value = line.partition(b":")
+    if not colon or not name or name.translate(None, _NAME):
+        if line[:1] in (b" ", b"\t"):
+            raise Malformed("a header field continues on a second line; send it on one")
+        raise Malformed("a header line is not `name: value`; check its name and the space around it")
+    return name.lower(), value.strip(_SPACE)
+
+
+def is_method(method: bytes) -> bool:
+    """Whether this is a method in capitals: names are case-sensitive, and an upstream may not know that."""
+    return _METHOD.fullmatch(method) is not None
+
+
+def is_target(target: bytes) -> bool:
+    """Whether every byte may stand in a URI, raw, and there is one."""
+    return bool(target) and not target.translate(None, _TARGET)
+
+
+def content_length(value: bytes) -> int:
+    """Read a Content-Length: 1 to 18 digits and nothing else."""
+    if _LENGTH.fullmatch(value) is None:
+        raise Malformed("content-length is not a plain number of at most 18 digits; send one")
+    return int(value)
+
+
+def options(value: bytes | None) -> frozenset[bytes]:
+    """The members of a comma-separated field such as Connection, in lower case; empty when the field is absent."""
+    if value is None:
+        return frozenset()
+    return frozenset(option.strip(_SPACE) for option in value.lower().split(b","))
+
+
+def write_head(
+    status: int,
+    headers: Sequence[Header],
+    *,
+    date: bytes,
+    content_length: int | None = None,
+    chunked: bool = False,
+    close: bool = False,
+) -> bytes:
+    """Write the head of an answer: `headers` in their order, then our framing and, unless they have one, the date.
+
+    Raises InvariantBroken if a header would break its line or speaks about framing.
+    """
+    fields, names = _write_fields(headers)
+    parts = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status, fields]
+    if b"date" not in names:
+        parts.append(date)
+    if content_length is not None:
+        parts.append(b"content-length: %d\r\n" % content_length)
+    if chunked:
+        parts.append(b"transfer-encoding: chunked\r\n")
+    parts.append(b"connection: close\r\n\r\n" if close else CRLF)
+    return b"".join(parts)
+
+
+def write_request(method: str, target: bytes, headers: Sequence[Header], *, host: bytes, body: bytes) -> bytes:
+    """Write a whole request, head and body. Raises InvariantBroken as `write_head`."""
+    fields, names = _write_fields(headers)
+    if b"host" in names or not is_method(method.encode()) or not is_target(target):
+        raise InvariantBroken(
+            "a request was about to be sent with a second host or a bad first line; please report this"
+        )
+    line = b"%b %b HTTP/1.1\r\nhost: %b\r\n" % (method.encode(), target, host)
+    if body or method in _METHODS_WITH_BODY:
+        return b"%b%bcontent-length: %d\r\n\r\n%b" % (line, fields, len(body), body)
+    return b"%b%b\r\n" % (line, fields)
+
+
+def write_trailers(trailers: Sequence[Header]) -> bytes:
+    """Write the end of a chunked body. Raises InvariantBroken as `write_head`."""
+    return b"0\r\n%b\r\n" % _write_fields(trailers)[0] if trailers else b"0\r\n\r\n"
+
+
+def _write_fields(headers: Sequence[Header]) -> tuple[bytes, dict[bytes, bytes]]:
+    fields = b"".join([b"%b: %b\r\n" % header for header in headers])
+    names = dict(headers)
+    count = len(headers)
+    if fields.count(b"\r") != count or fields.count(b"\n") != count or b"\0" in fields:
+        raise InvariantBroken("a header was about to be written that breaks its line; please report this")
+    if not FRAMING_FIELDS.isdisjoint(names):
+        raise InvariantBroken("a header was about to be written that belongs to the framing; please report this")
+    return fields, names
+
+
+def write_refusal(problem: BadRequest, *, date: bytes, bodiless: bool = False) -> bytes:
+    """Write the whole answer to a message that cannot be dealt with, as problem details (RFC 9457); it ends the connection.
+
+    A failure of our own (500) says nothing about itself.
+    """
+    status = problem.status
+    body = b""
+    headers: list[Header] = []
+    if status != HTTPStatus.INTERNAL_SERVER_ERROR:
+        body = json.dumps(
+            {"title": _phrase(status), "status": status, "detail": str(problem), "reason": problem.code}
+        ).encode()
+        headers = [(b"content-type", b"application/problem+json")]
+        headers.append(
+            (b"retry-after", b"1") if status == HTTPStatus.SERVICE_UNAVAILABLE else (b"x-should-retry", b"false")
+        )
+    head = write_head(status, headers, date=date, content_length=len(body), close=True)
+    return head if bodiless else head + body
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Refused"
+
+
+class DateLine:
+    """The Date field (RFC 9110 §6.6.1), written once a second."""
+
+    __slots__ = ("_line", "_second")
+
+    def __init__(self) -> None:
+        self._second = -1
+        self._line = b""
+
+    def at(self, unix_s: float) -> bytes:
+        """The whole line for this moment."""
+        second = int(unix_s)
+        if second != self._second:
+            self._second = second
+            self._line = b"date: %b\r\n" % formatdate(second, usegmt=True).encode()
+        return self._line

@@ -1,0 +1,154 @@
+"""What the head of a message says: a request read for the server, a response read for the upstream client.
+
+Both start from the raw bytes between the start of the message and its empty line. Whatever could be framed in two ways
+is refused (RFC 9112 §6.1–6.3): two lengths, a length beside a transfer coding, a coding that is not exactly `chunked`.
+"""
+
+import re
+from typing import NamedTuple
+
+from remit.entrypoints.proxy.bounds import ServerLimits, UpstreamLimits
+from remit.entrypoints.proxy.connection import Header, RequestHead
+from remit.entrypoints.proxy.framing import (
+    CRLF,
+    HeaderMemo,
+    Malformed,
+    content_length,
+    is_clean,
+    is_method,
+    is_target,
+    options,
+    read_fields,
+)
+
+_VERSION = re.compile(rb"HTTP/[0-9]\.[0-9]")
+_MINORS = {b"HTTP/1.1": 1, b"HTTP/1.0": 0}
+_METHODS = {
+    method.encode(): method
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "CONNECT", "TRACE")
+}
+# uri-host [ ":" port ] of RFC 9110 §7.2: a name or IPv4 address, or an IPv6 address in brackets.
+_HOST = re.compile(rb"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?")
+# Fields that steer reading, and may be lists.
+_STEERING_LISTS = frozenset({b"connection", b"http2-settings", b"upgrade"})
+
+
+def read_request(raw: bytes, *, peer: str, limits: ServerLimits, memo: HeaderMemo) -> RequestHead:
+    """Read the head of a request. Raises Malformed with the status to answer."""
+    if not is_clean(raw):
+        raise Malformed("the request head has a control character or a bare line break; remove it")
+    lines = raw.split(CRLF)
+    method, target, minor = _request_line(lines[0], limits)
+    headers = read_fields(lines[1:], max_headers=limits.max_headers, memo=memo)
+    fields = _steering(headers, limits.single_fields)
+    host = fields.get(b"host")
+    if (host is None and minor) or (host is not None and _HOST.fullmatch(host) is None):
+        raise Malformed("the request needs one host field with a host and perhaps a port")
+    length, chunked = _framing(fields, minor)
+    connection = options(fields.get(b"connection"))
+    upgrade = method == "CONNECT" or b"upgrade" in fields or b"http2-settings" in fields or b"upgrade" in connection
+    return RequestHead(
+        method=method,
+        target=target,
+        headers=headers,
+        peer=peer,
+        host=host,
+        minor=minor,
+        keep_alive=minor == 1 and not upgrade and b"close" not in connection,
+        content_length=length,
+        chunked=chunked,
+        upgrade=upgrade,
+        expects_continue=_expects_continue(fields, minor) and bool(length or chunked),
+    )
+
+
+def _request_line(line: bytes, limits: ServerLimits) -> tuple[str, bytes, int]:
+    if len(line) > limits.max_line_bytes:
+        raise Malformed(f"the request line is longer than {limits.max_line_bytes} bytes; shorten it", status=414)
+    parts = line.split(b" ")
+    if len(parts) != 3:
+        raise Malformed("the request does not begin with `method target version`")
+    name, target, version = parts
+    minor = _MINORS.get(version)
+    if minor is None:
+        known = _VERSION.fullmatch(version) is not None
+        raise Malformed("only HTTP/1.1 and HTTP/1.0 are spoken here", status=505 if known else 400)
+    method = _METHODS.get(name)
+    if method is None:
+        if not is_method(name):
+            raise Malformed("the method is not a word in capitals")
+        method = name.decode()
+    if not is_target(target):
+        raise Malformed("the request target has a character that a url cannot have; percent-encode it")
+    if target[0] != 0x2F and method != "CONNECT" and not (target == b"*" and method == "OPTIONS"):
+        raise Malformed("the request target must begin with a slash")
+    return method, target, minor
+
+
+def _steering(headers: tuple[Header, ...], single: frozenset[bytes]) -> dict[bytes, bytes]:
+    fields: dict[bytes, bytes] = {}
+    for name, value in headers:
+        if name in single:
+            if name in fields:
+                raise Malformed(f"the field `{name.decode()}` may be sent only once")
+            fields[name] = value
+        elif name in _STEERING_LISTS:
+            fields[name] = b"%b,%b" % (fields[name], value) if name in fields else value
+    return fields
+
+
+def _framing(fields: dict[bytes, bytes], minor: int) -> tuple[int | None, bool]:
+    coding = fields.get(b"transfer-encoding")
+    length = fields.get(b"content-length")
+    if coding is None:
+        return (None if length is None else content_length(length)), False
+    if length is not None or not minor:
+        raise Malformed("a transfer coding stands beside a content-length or in HTTP/1.0; send one framing")
+    if coding.lower() != b"chunked":
+        raise Malformed("the only transfer coding understood here is one `chunked`", status=501)
+    return None, True
+
+
+def _expects_continue(fields: dict[bytes, bytes], minor: int) -> bool:
+    expectation = fields.get(b"expect")
+    if expectation is None or not minor:  # RFC 9110 §10.1.1: an expectation in HTTP/1.0 is ignored
+        return False
+    if expectation.lower() != b"100-continue":
+        raise Malformed("the only expectation that can be met is `100-continue`", status=417)
+    return True
+
+
+class ResponseHead(NamedTuple):
+    """What an upstream said before its body. `keep_alive` is false whenever the connection cannot be used again."""
+
+    status: int
+    headers: tuple[Header, ...]
+    content_length: int | None
+    chunked: bool
+    keep_alive: bool
+
+
+_RESPONSE_SINGLE = frozenset({b"content-length", b"content-type", b"transfer-encoding"})
+
+
+def read_response(raw: bytes, *, limits: UpstreamLimits, memo: HeaderMemo) -> ResponseHead:
+    """Read the head of a response. Raises Malformed."""
+    if not is_clean(raw):
+        raise Malformed("its head has a control character or a bare line break")
+    lines = raw.split(CRLF)
+    start = _STATUS_LINE.fullmatch(lines[0])
+    if start is None:
+        raise Malformed("it does not begin with a status line of HTTP/1.1 or HTTP/1.0")
+    headers = read_fields(lines[1:], max_headers=limits.max_headers, memo=memo)
+    fields = _steering(headers, _RESPONSE_SINGLE)
+    minor = int(start[1])
+    length, chunked = _framing(fields, minor)
+    status = int(start[2])
+    return ResponseHead(
+        status=status,
+        headers=headers,
+        content_length=length,
+        chunked=chunked,
+        keep_alive=minor == 1 and b"close" not in options(fields.get(b"connection")),
+    )
