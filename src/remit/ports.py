@@ -76,7 +76,7 @@ class Store(Protocol):
     """Where the ledger lives. Every method raises `StoreUnavailable` when it cannot be sure of its answer.
 
     `immediate` says that `apply` never suspends, so that a blocking caller may drive it by hand. `durable` says that
-    what was answered survives the process.
+    what was answered survives the process. `store_id` names this ledger and no other, in checkpoints for instance.
     """
 
     @property
@@ -85,6 +85,8 @@ class Store(Protocol):
     def durable(self) -> bool: ...
     @property
     def epoch(self) -> int: ...
+    @property
+    def store_id(self) -> str: ...
 
     def now_us(self) -> int:
         """The store's clock: the only clock that decides anything."""
@@ -120,6 +122,18 @@ class Store(Protocol):
 
     async def audit(self, query: AuditQuery) -> list[AuditEntry]:
         """Audit records in order of writer and seq."""
+        ...
+
+    async def heads(self) -> list[tuple[str, int, bytes]]:
+        """`(writer, seq, hash)` of the last durable record of every writer: what a checkpoint signs."""
+        ...
+
+    async def keep_checkpoint(self, text: str, time_us: int) -> None:
+        """Keep a signed checkpoint beside the log, durably."""
+        ...
+
+    async def checkpoints(self, *, limit: int = 1000) -> list[str]:
+        """The newest `limit` checkpoints that were kept, oldest first."""
         ...
 
     async def accept_clock(self, *, record: object | None = None) -> int:

@@ -39,7 +39,9 @@ def test_what_is_written_reads_back_to_the_same_money(micros: int, currency: str
 
 
 @given(amounts, currencies)
-def test_an_amount_is_written_with_at_least_its_currencys_decimals_and_none_too_many(micros: int, currency: str) -> None:
+def test_an_amount_is_written_with_at_least_its_currencys_decimals_and_none_too_many(
+    micros: int, currency: str
+) -> None:
     fraction = format_micros(micros, currency).split(" ")[0].partition(".")[2]
     least = CURRENCY_DECIMALS[currency]
     assert least <= len(fraction) <= 6
@@ -107,7 +109,7 @@ def test_a_whole_amount_without_minor_units_has_no_point_and_a_debt_has_a_sign()
 @pytest.mark.parametrize("micros", [-1, 2**53, True, 1.0, "1", None])
 def test_money_is_made_of_integers_in_range_only(micros: object) -> None:
     with pytest.raises(UsageError):
-        Money(micros, "USD")  # type: ignore[arg-type]
+        Money(micros, "USD")  # type: ignore[arg-type]  # what a caller without types may pass
 
 
 @given(amounts)

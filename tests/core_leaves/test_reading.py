@@ -12,7 +12,9 @@ def test_a_count_reads_back_as_it_was_written(value: int) -> None:
     assert read_count(str(value)) == value
 
 
-@pytest.mark.parametrize("text", ["", "-1", "+1", "1_000", " 1", "1 ", "1.0", "1e3", "١٢", "²", "0x10", "1" * 19, str(2**53)])
+@pytest.mark.parametrize(
+    "text", ["", "-1", "+1", "1_000", " 1", "1 ", "1.0", "1e3", "١٢", "²", "0x10", "1" * 19, str(2**53)]
+)
 def test_a_count_that_is_not_plain_digits_in_range_is_none(text: str) -> None:
     assert read_count(text) is None
 

@@ -48,11 +48,13 @@ def test_every_plain_document_reads_as_the_standard_library_reads_it(
 
 @given(st.text(string.printable, max_size=30) | st.binary(max_size=30))
 def test_whatever_comes_in_is_a_value_or_one_line_of_refusal(raw: str | bytes) -> None:
+    document = raw.encode() if isinstance(raw, str) else raw
     try:
-        read(raw.encode() if isinstance(raw, str) else raw)
-    except BadRequest as error:
-        assert "\n" not in str(error)
-        assert len(str(error)) < 200
+        read(document)
+    except BadRequest:
+        message = refused(lambda: read(document)).message
+        assert message.isprintable()
+        assert len(message) < 200
 
 
 @given(fractions)
@@ -148,13 +150,21 @@ def test_malformed_json_is_refused_with_its_position(raw: bytes) -> None:
      b'"\xc0\xaf"', b'"\xf5\x80\x80\x80"', b"\xff"],
 )  # fmt: skip
 def test_another_encoding_or_a_byte_order_mark_is_refused(raw: bytes) -> None:
-    with pytest.raises(BadRequest, match="UTF-8|byte order mark"):
+    with pytest.raises(BadRequest, match=r"UTF-8|byte order mark"):
         read(raw)
 
 
 @pytest.mark.parametrize(
     "inside",
-    ["\\ud800", "\\uDFFF", "\\ude00\\ud83d", "\\ud83d\\\\\\ude00", "\\ud83d \\ude00", "\\ud83d\\ud83d\\ude00", "\\\\\\ud800"],
+    [
+        "\\ud800",
+        "\\uDFFF",
+        "\\ude00\\ud83d",
+        "\\ud83d\\\\\\ude00",
+        "\\ud83d \\ude00",
+        "\\ud83d\\ud83d\\ude00",
+        "\\\\\\ud800",
+    ],
 )
 def test_half_of_a_surrogate_pair_is_refused_in_values_and_in_names(inside: str) -> None:
     for raw in (f'"{inside}"', f'{{"{inside}":1}}', f'["a",["{inside}"]]'):
@@ -211,7 +221,7 @@ HOSTILE = {
 @pytest.mark.parametrize("raw", HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_megabyte_of_malice_is_refused_with_bounded_work(raw: bytes) -> None:
     work = refused(lambda: read(raw))
-    assert work.calls < len(raw)
+    assert work.calls < 200 + 4 * raw.count(b":1,")
     assert work.peak_bytes < 60 * len(raw)
 
 
@@ -244,7 +254,9 @@ def test_a_message_never_repeats_more_than_forty_characters_of_what_was_sent() -
         assert "9" * 41 not in str(refusal.value)
 
 
-@pytest.mark.parametrize("text", ["", " 1", "1 ", "01", "+1", "true", "null", '"1"', "[1]", "{", "NaN", "-0", "1" * 41, "١"])
+@pytest.mark.parametrize(
+    "text", ["", " 1", "1 ", "01", "+1", "true", "null", '"1"', "[1]", "{", "NaN", "-0", "1" * 41, "١"]
+)
 def test_a_number_by_itself_is_read_as_strictly_as_inside_a_document(text: str) -> None:
     with pytest.raises(BadRequest, match="JSON number"):
         read_number(text)

@@ -9,16 +9,15 @@ who may write to the store computed all of it anew: signed checkpoints, kept els
 """
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Self
 
-from remit.audit.encoding import MAX_RECORD_BYTES, decode, encode, envelope
+from remit.audit.encoding import MAX_NAME_CHARS, MAX_RECORD_BYTES, decode, encode, envelope
 from remit.audit.record import Body
+from remit.audit.safe_text import clean
 from remit.errors import AuditBroken, InvariantBroken
 
 HASH_BYTES: Final = 32
-MAX_WRITER_CHARS: Final = 128
 _RECORD_DOMAIN: Final = b"remit-audit-record-v1\0"
 _WRITER_DOMAIN: Final = b"remit-audit-writer-v1\0"
 
@@ -50,38 +49,31 @@ def link(previous: bytes, encoded: bytes) -> bytes:
     return hashlib.sha256(_RECORD_DOMAIN + previous + len(encoded).to_bytes(8, "big") + encoded).digest()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Writer:
-    """Where one writer stands: the number and the hash of its last record. A value: a failed write is simply forgotten.
+    """Where one writer stands: the number and the hash of its last record (a store keeps both with its records).
 
-    Resume with what the store holds (`Writer(name, seq, head)`); begin with `Writer.begin(name)`.
+    It runs ahead of the store: whoever fails to make an entry durable goes back to what the store holds
+    (`Writer(writer, seq, head)`), so that no number is ever skipped.
     """
 
-    name: str
+    writer: str
     seq: int
     head: bytes
 
     @classmethod
-    def begin(cls, name: str) -> Self:
-        """A writer that has written nothing. `name`: 1 to 128 printable ASCII characters, never used before."""
-        if not (0 < len(name) <= MAX_WRITER_CHARS and name.isascii() and name.isprintable()):
-            raise InvariantBroken("a writer of the audit log needs a name of 1 to 128 printable ASCII characters")
-        return cls(name, 0, genesis(name))
+    def start(cls, writer: str) -> Self:
+        """A writer that has written nothing. `writer`: 1 to 128 printable ASCII characters, never used before."""
+        if not (0 < len(writer) <= MAX_NAME_CHARS and clean(writer, max_chars=MAX_NAME_CHARS) == writer):
+            raise InvariantBroken("a writer of the audit log needs a name of 1 to 128 printable characters, no secret")
+        return cls(writer, 0, genesis(writer))
 
-    def append(self, *, time_us: int, body: Body) -> tuple["Writer", Entry]:
-        """The next record, and the writer after it. Keep the writer only once the entry is durable."""
+    def append(self, *, time_us: int, body: Body) -> tuple[int, bytes, bytes]:
+        """The next record as `(seq, encoded, hash)`; nothing has moved if it raises."""
         seq = self.seq + 1
-        encoded = encode(envelope(writer=self.name, seq=seq, time_us=time_us, body=body))
-        head = link(self.head, encoded)
-        return Writer(self.name, seq, head), Entry(self.name, seq, encoded, head)
-
-    def append_all(self, timed: Iterable[tuple[int, Body]]) -> tuple["Writer", list[Entry]]:
-        """Several records, `(time_us, body)` each, as one group commit writes them."""
-        writer, entries = self, []
-        for time_us, body in timed:
-            writer, entry = writer.append(time_us=time_us, body=body)
-            entries.append(entry)
-        return writer, entries
+        encoded = encode(envelope(writer=self.writer, seq=seq, time_us=time_us, body=body))
+        self.seq, self.head = seq, link(self.head, encoded)
+        return seq, encoded, self.head
 
 
 def to_line(entry: Entry) -> bytes:

@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from remit.audit.chain import HASH_BYTES, Writer
+from remit.audit.chain import HASH_BYTES
 from remit.audit.record import MAX_INTEGER
 from remit.errors import AuditBroken, InvariantBroken, UsageError
 
@@ -115,7 +115,9 @@ def signing_key_from_pem(pem: bytes) -> SigningKey:
     except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, Ed25519PrivateKey) or len(pem) > MAX_KEY_FILE_BYTES:
-        raise UsageError("the checkpoint key is not an unencrypted Ed25519 private key in PEM form; give the right file")
+        raise UsageError(
+            "the checkpoint key is not an unencrypted Ed25519 private key in PEM form; give the right file"
+        )
     return SigningKey(key)
 
 
@@ -130,12 +132,12 @@ def public_key_from_pem(pem: bytes) -> PublicKey:
     return PublicKey(key)
 
 
-def sign_checkpoint(writers: Iterable[Writer], *, store: str, time_us: int, key: SigningKey) -> str:
-    """The line that says where `writers` stand; writers that have written nothing are left out."""
-    heads = sorted((writer.name, writer.seq, writer.head.hex()) for writer in writers if writer.seq)
-    if len(heads) > MAX_HEADS:
-        raise InvariantBroken(f"a checkpoint covers at most {MAX_HEADS} writers, not {len(heads)}")
-    statement = _Statement(store=store, time_us=time_us, heads=tuple(heads), key=key.public.fingerprint, format=_FORMAT)
+def sign_checkpoint(heads: Iterable[Head], *, store: str, time_us: int, key: SigningKey) -> str:
+    """The line that says where every writer of store `store` stands; those that have written nothing are left out."""
+    written = tuple(sorted((head.writer, head.seq, head.hash.hex()) for head in heads if head.seq))
+    if len(written) > MAX_HEADS:
+        raise InvariantBroken(f"a checkpoint covers at most {MAX_HEADS} writers, not {len(written)}")
+    statement = _Statement(store=store, time_us=time_us, heads=written, key=key.public.fingerprint, format=_FORMAT)
     signed = f"{PREFIX}.{_base64url(_ENCODER.encode(statement))}"
     return f"{signed}.{_base64url(key.sign(signed.encode()))}"
 

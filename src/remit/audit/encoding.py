@@ -89,7 +89,9 @@ def _fast(record: Record) -> bytes | None:
     if max(map(len, pieces)) > MAX_NAME_CHARS or may_hold_secret(line.decode()):
         return None
     between = b" ".join(pieces[::2])
-    if between.translate(None, _STRUCTURE) or any(int(digits) > MAX_INTEGER for digits in _LONG_NUMBER.findall(between)):
+    if between.translate(None, _STRUCTURE) or any(
+        int(digits) > MAX_INTEGER for digits in _LONG_NUMBER.findall(between)
+    ):
         return None
     return line
 

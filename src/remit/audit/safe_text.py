@@ -62,11 +62,12 @@ def _suspects() -> dict[str, re.Pattern[str]]:
 
 
 _SUSPECTS: Final = _suspects()
+_CUT_MARK: Final = re.compile(r"\.\.\.\[[0-9]+ more\]$")
 
 
 def holds_secret(text: str) -> bool:
-    """Whether any part of `text` looks like a secret: the canary for everything that is written or shown."""
-    return any(_masked(match) != match[0] for match in _SECRET.finditer(text))
+    """Whether any part of `text`, one string that is to be written or shown, looks like a secret that nobody masked."""
+    return any(_masked(match) != match[0] for match in _SECRET.finditer(_CUT_MARK.sub("", text)))
 
 
 def may_hold_secret(text: str) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from remit.audit.chain import Entry, genesis, link
+from remit.audit.chain import genesis, link
 from remit.audit.checkpoint import Checkpoint, Head
 from remit.audit.encoding import decode
 from remit.audit.record import Record
@@ -25,6 +25,10 @@ MAX_PROBLEMS: Final = 20
 
 MAX_WRITERS: Final = 100_000
 """A log with more writers than this is not one of ours, and must not fill the memory."""
+
+
+Stored = tuple[str, int, bytes, bytes]
+"""A record as a store keeps it: `(writer, seq, encoded, hash)`; a `chain.Entry` is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ class Report:
         return f"{counted} verify and agree with {_number(self.checkpoints, 'checkpoint')}"
 
 
-def verify(records: Iterable[Entry], checkpoints: Iterable[Checkpoint] = (), *, store: str | None = None) -> Report:
+def verify(records: Iterable[Stored], checkpoints: Iterable[Checkpoint] = (), *, store: str | None = None) -> Report:
     """Read `records` once and compare them with `checkpoints`, which `verify_checkpoint` has found genuine.
 
     `store`: the id of the store, where it is known; a checkpoint of another store is a problem of its own.
@@ -108,7 +112,7 @@ class _Check:
         for head in checkpoint.heads:
             self.awaited.setdefault((head.writer, head.seq), []).append((head.hash, checkpoint.time_us))
 
-    def read(self, entry: Entry) -> None:
+    def read(self, entry: Stored) -> None:
         self.records += 1
         tail = self.tails.get(entry[0])
         if tail is None:
@@ -146,7 +150,7 @@ class _Check:
             problem_count=self.problem_count,
         )
 
-    def _fault(self, entry: Entry, tail: _Tail) -> str | None:
+    def _fault(self, entry: Stored, tail: _Tail) -> str | None:
         """What is wrong with `entry`, the next that was read of its writer."""
         writer, seq, encoded, digest = entry
         try:
@@ -165,7 +169,7 @@ class _Check:
             return "its hash does not follow from its content and the record before it; one of them was changed"
         return None
 
-    def _compare(self, entry: Entry) -> None:
+    def _compare(self, entry: Stored) -> None:
         """Hold `entry` against every checkpoint that ends at it."""
         for expected, time_us in self.awaited.pop((entry[0], entry[1]), ()):
             if expected != entry[3]:

@@ -28,7 +28,7 @@ _PARAMETER_CHARS: Final = _ALNUM | frozenset("_")
 _LITERAL_CHARS: Final = _ALNUM | frozenset("-._~!$&'()+,=:@")  # RFC 3986 pchar without `;`, `*` and escapes
 _MAX_SEGMENT_CHARS: Final = 256
 _MAX_ROUTE_CHARS: Final = 2048
-_MAX_STATES: Final = 100_000
+_MAX_COMPILE_STEPS: Final = 1_000_000
 _ANY: Final = "*"
 
 
@@ -234,7 +234,7 @@ def _compile(routes: Sequence[Route], method: str) -> _Node:
     for index, route in enumerate(routes):
         if route.method == method:
             _insert(root, routes, index)
-    return _Merger(_MAX_STATES).merge((root,))
+    return _Merger(_MAX_COMPILE_STEPS).merge((root,))
 
 
 def _insert(root: _Node, routes: Sequence[Route], index: int) -> None:
@@ -257,17 +257,21 @@ class _Merger:
     Alternatives are kept in order of precedence, and each tree is at most as deep as a path is long.
     """
 
-    def __init__(self, most_nodes: int) -> None:
-        self._nodes_left = most_nodes
+    def __init__(self, most_steps: int) -> None:
+        self._steps_left = most_steps
 
     def merge(self, alternatives: tuple[_Node, ...]) -> _Node:
-        self._nodes_left -= 1
-        if self._nodes_left < 0:
-            raise UsageError("the routes overlap too much to be compiled: use fewer parameters beside literals")
+        texts = {text: None for node in alternatives for text in node.literals}
+        self._charge(len(alternatives) * (len(texts) + 1))
         merged = _Node(route=next((node.route for node in alternatives if node.route >= 0), -1))
-        for text in {text: None for node in alternatives for text in node.literals}:
+        for text in texts:
             steps = (step for node in alternatives for step in (node.literals.get(text), node.parameter))
             merged.literals[text] = self.merge(tuple(step for step in steps if step is not None))
         parameters = tuple(node.parameter for node in alternatives if node.parameter is not None)
         merged.parameter = self.merge(parameters) if parameters else None
         return merged
+
+    def _charge(self, steps: int) -> None:
+        self._steps_left -= steps
+        if self._steps_left < 0:
+            raise UsageError("the routes overlap too much to be compiled: use fewer parameters beside literals")

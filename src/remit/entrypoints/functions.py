@@ -26,8 +26,7 @@ from remit.entrypoints.leash import ACTIVE, Denied, Run
 from remit.entrypoints.wrapping import Guarded, wrap
 from remit.errors import UsageError
 from remit.ports import Store
-from remit.stores.memory import MemoryStore
-from remit.stores.sqlite import SqliteStore
+from remit.stores.opening import MEMORY, open_store
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -48,7 +47,7 @@ class Guard:
 
     def __init__(
         self,
-        store: str = "memory:",
+        store: str = MEMORY,
         *,
         currency: str = "USD",
         budget: str | None = None,
@@ -64,8 +63,8 @@ class Guard:
         self._caller = Caller(
             kind=CredentialKind.LOCAL, id="local", address="local", agent=agent, user=user, tools=("*",)
         )
-        self._portal = Portal(immediate=store == "memory:")
-        self._store: Store = self._portal.call(_open(store))
+        self._portal = Portal(immediate=store == MEMORY)
+        self._store: Store = self._portal.call(open_store(store))
         self._limit("guard", (), budget=budget, calls=calls, rate=rate, concurrent=None)
         self._engine = Engine(self._store, self._policy())
 
@@ -216,14 +215,6 @@ class Guard:
     def __exit__(self, *_: object) -> None:
         """Close it."""
         self.close()
-
-
-async def _open(store: str) -> Store:
-    if store == "memory:":
-        return MemoryStore()
-    if store.startswith("sqlite:///") and len(store) > len("sqlite:///"):
-        return await SqliteStore.open(store.removeprefix("sqlite:///"))
-    raise UsageError(f"`{store}` is not a store: write `memory:` or `sqlite:///path/to/file.db`")
 
 
 def _unit(per: str) -> CalendarUnit:

@@ -38,8 +38,7 @@ class AnchoredClock:
     def now_us(self) -> int:
         """The store's time; never goes back, except by `accept`."""
         now = self._boot() + self._anchor_us
-        if now > self._last_us:
-            self._last_us = now
+        self._last_us = max(self._last_us, now)
         return self._last_us
 
     def parted_us(self) -> int:
@@ -47,9 +46,17 @@ class AnchoredClock:
         apart = self._wall() - (self._boot() + self._anchor_us)
         return apart if abs(apart) > PARTED_US else 0
 
+    def not_before(self, remembered_us: int) -> None:
+        """Go on from `remembered_us` at the earliest: a store remembered that time."""
+        self._anchor_us = max(self._anchor_us, remembered_us - self._boot())
+
     def accept(self) -> int:
         """Take the wall's time from now on; answers by how much the clock moved."""
         moved = self._wall() - (self._boot() + self._anchor_us)
-        self._anchor_us += moved
-        self._last_us = self._boot() + self._anchor_us
+        self.shift(moved)
         return moved
+
+    def shift(self, by_us: int) -> None:
+        """Move by so much, back as well: only what an operator accepted, or an acceptance that could not be kept."""
+        self._anchor_us += by_us
+        self._last_us = self._boot() + self._anchor_us

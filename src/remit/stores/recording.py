@@ -5,11 +5,11 @@ for one caller, reason and second are counted into one record, so that nobody fi
 """
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol
 
 from remit.audit.record import Body, Decision, Outcome, Refusals
 from remit.audit.settlements import is_settlement, settlement_of
-from remit.core.ledger.operations import Batch
+from remit.core.ledger.operations import Batch, Expire
 from remit.core.ledger.operations import Outcome as LedgerOutcome
 from remit.core.ledger.state import Step
 
@@ -17,8 +17,10 @@ REFUSALS_KEPT_WHOLE = 10
 SECOND_US = 1_000_000
 MAX_OPEN = 10_000
 
+RefusalKey = tuple[str, str, str]
+"""Refusals are alike that have the same caller, reason and limit."""
 
-@runtime_checkable
+
 class Draft(Protocol):
     """What a batch carries as its `record`."""
 
@@ -33,21 +35,31 @@ class Recording:
     def __init__(self) -> None:
         """Nothing refused yet."""
         self._second = 0
-        self._open: dict[tuple[str, str, str], tuple[int, Refusals | None]] = {}
+        self._open: dict[RefusalKey, tuple[int, Refusals | None]] = {}
+        self._grown: set[RefusalKey] = set()
+        self._closed = False
 
     def bodies(self, batch: Batch, outcome: LedgerOutcome, steps: Sequence[Step], now_us: int) -> list[Body]:
         """The records to write now. Expiries that the batch swept come first: they happened before it."""
         found: list[Body] = self.due(now_us)
-        draft = batch.record
-        if not isinstance(draft, Draft):
+        draft: Any = batch.record  # opaque to the ledger; whoever made the batch knows that it is a `Draft`
+        if draft is None:
             found.extend(settlement_of(step) for step in steps if is_settlement(step))
             return found
-        swept = [step for step in steps if step.what == "expire"]
+        swept = _swept(batch, steps) if steps else []
         found.extend(settlement_of(step) for step in swept)
-        for body in draft.complete(outcome, [step for step in steps if step.what != "expire"]):
-            if not isinstance(body, Decision) or body.outcome is not Outcome.DENY or self._whole(body, now_us):
-                found.append(body)
+        own = [step for step in steps if step not in swept] if swept else steps
+        found.extend(body for body in draft.complete(outcome, own) if self._kept(body, now_us))
         return found
+
+    def _kept(self, body: Body, now_us: int) -> bool:
+        return not isinstance(body, Decision) or body.outcome is not Outcome.DENY or self._whole(body, now_us)
+
+    def repeated(self, batch: Batch, outcome: LedgerOutcome) -> None:
+        """The answer of a batch that was answered before: its draft learns of it, and nothing is recorded twice."""
+        draft: Any = batch.record
+        if draft is not None:
+            draft.complete(outcome, ())
 
     def _whole(self, body: Decision, now_us: int) -> bool:
         """Whether this refusal gets a record of its own; otherwise it is counted."""
@@ -66,10 +78,11 @@ class Recording:
             policy=first.policy,
         )  # fmt: skip
         self._open[key] = (count, total)
+        self._grown.add(key)
         return False
 
     def open_counts(self) -> list[Refusals]:
-        """The counts that are still growing: a durable store keeps them too, so that a crash loses none."""
+        """The counts that are still growing; a durable store keeps them too (`take_changes`)."""
         return [sum_ for _, sum_ in self._open.values() if sum_ is not None]
 
     def due(self, now_us: int, *, all_of_them: bool = False) -> list[Body]:
@@ -80,4 +93,24 @@ class Recording:
         self._second = second
         closed: list[Body] = list(self.open_counts())
         self._open.clear()
+        self._grown.clear()
+        self._closed = self._closed or bool(closed)
         return closed
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything for `take_changes`."""
+        return self._closed or bool(self._grown)
+
+    def take_changes(self) -> tuple[bool, list[tuple[RefusalKey, Refusals]]]:
+        """Since it was last asked: whether earlier open counts were closed, and the counts that have grown since."""
+        closed, grown = self._closed, [(key, sum_) for key in self._grown if (sum_ := self._open[key][1]) is not None]
+        self._closed = False
+        self._grown.clear()
+        return closed, grown
+
+
+def _swept(batch: Batch, steps: Sequence[Step]) -> list[Step]:
+    """Holds that ended because they were due, not because this batch names them."""
+    named = {operation.hold for operation in batch.admit if isinstance(operation, Expire)}
+    return [step for step in steps if step.what == "expire" and step.hold not in named]

@@ -8,7 +8,7 @@ record, in one transaction.
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 import msgspec
 
@@ -17,6 +17,7 @@ from remit.core.ledger.operations import Applied, HoldEntry, HoldState, Outcome,
 
 KEEP_ANSWERS_US = 60_000_000
 MAX_ANSWERS = 4_096
+FORGET_AT_ONCE = 2
 LIVE = (HoldState.RESERVED, HoldState.DISPATCHED)
 
 
@@ -40,9 +41,10 @@ class BegunRow(msgspec.Struct):
 
 
 class HoldRow(msgspec.Struct):
-    """One hold. The lists run parallel to `entries`; `booked` and `over` are filled when it ends.
+    """One hold. The lists run parallel to `entries`; `booked` is filled when it ends.
 
-    `refunds` maps a refund's id to what it gave back; `first` is the answer that its admission got.
+    `over` is the part above the maximum: of a soft limit from the admission on, of the others when it ends. While the
+    hold lives, its cells hold `amounts` less `over`. `refunds` maps a refund's id to what it gave back; `first` is the answer that its admission got.
     """
 
     id: str
@@ -76,7 +78,10 @@ class HoldRow(msgspec.Struct):
 
 
 class Step(msgspec.Struct, frozen=True):
-    """A hold went from one state to another (`before` is None at its admission)."""
+    """A hold went from one state to another (`before` is None at its admission).
+
+    `actuals` (unit → amount) is what it has come to cost, or what the refund with the id `refund` gave back.
+    """
 
     hold: str
     before: HoldState | None
@@ -88,6 +93,7 @@ class Step(msgspec.Struct, frozen=True):
     now_us: int
     what: str
     evidence: str = ""
+    refund: str = ""
 
 
 def _never(_: str) -> None:
@@ -96,7 +102,13 @@ def _never(_: str) -> None:
 
 @dataclass(slots=True)
 class Ledger:
-    """The whole state of one ledger. `fetch_hold` finds holds that are no longer kept in memory."""
+    """The whole state of one ledger. `fetch_hold` finds holds that are no longer kept in memory.
+
+    `last_us` is the last time it was told, `moved_us` (never above 0) by how much the clock was ordered back in all;
+    `seen_floor_us` is the latest `not_after_us` that was forgotten. `repeated` says that the last answer was a
+    stored one, `torn` that a step was broken off half-way. A store that keeps a ledger on disk keeps these times, too,
+    and calls `reindex` after it has filled the tables.
+    """
 
     cells: dict[str, WindowCell] = field(default_factory=dict)
     paces: dict[str, int] = field(default_factory=dict)
@@ -106,6 +118,11 @@ class Ledger:
     holds: dict[str, HoldRow] = field(default_factory=dict)
     epoch: int = 0
     clock_sure: bool = True
+    last_us: int = 0
+    moved_us: int = 0
+    seen_floor_us: int = -1
+    repeated: bool = False
+    torn: bool = False
     fetch_hold: Callable[[str], HoldRow | None] = _never
     live: LiveHolds = field(default_factory=LiveHolds)
     steps: list[Step] = field(default_factory=list)
@@ -117,6 +134,7 @@ class Ledger:
     dirty_holds: set[str] = field(default_factory=set)
     _answers: OrderedDict[str, tuple[int, Outcome]] = field(default_factory=OrderedDict)
     _seen_by_time: list[tuple[int, str]] = field(default_factory=list)
+    _begun_by_time: list[tuple[int, str]] = field(default_factory=list)
 
     def hold(self, hold: str) -> HoldRow | None:
         """The hold with that id, from memory or from wherever the store keeps the ended ones."""
@@ -124,6 +142,27 @@ class Ledger:
         if row is None and (row := self.fetch_hold(hold)) is not None:
             self.holds[hold] = row
         return row
+
+    def steady_us(self, now_us: int) -> int:
+        """Note the time and answer it less every step back: what paces and rolling windows go by.
+
+        A clock that is ordered back (`accept`) would else hand out a window anew, or stop a pace for as long as the
+        step was. What is held stays held as long as it would have been.
+        """
+        if now_us < self.last_us:
+            self._step_back(now_us - self.last_us)
+        self.last_us = now_us
+        return now_us - self.moved_us
+
+    def _step_back(self, moved_us: int) -> None:
+        self.moved_us += moved_us
+        for hold in list(self.live.live):
+            row = self.holds[hold]
+            row.expires_us += moved_us
+            self.live.enter(hold, row.expires_us)
+            self.dirty_holds.add(hold)
+            for entry in row.entries:
+                self.cells[entry.key].enter(hold, row.expires_us)
 
     def answered(self, batch: str, *, retry: bool) -> Outcome | None:
         """What the batch with that id was answered, if it was."""
@@ -148,13 +187,60 @@ class Ledger:
         self.seen[key] = not_after_us
         self.dirty_seen.add(key)
         heappush(self._seen_by_time, (not_after_us, key))
-        for _ in range(2):
-            if not self._seen_by_time or self._seen_by_time[0][0] >= now_us:
+        for _ in range(FORGET_AT_ONCE):
+            if self._seen_by_time[0][0] >= now_us:
                 break
-            _, old = heappop(self._seen_by_time)
+            past_us, old = heappop(self._seen_by_time)
             if self.seen.get(old, now_us) < now_us:
                 del self.seen[old]
                 self.dirty_seen.add(old)
+                self.seen_floor_us = max(self.seen_floor_us, past_us)
+
+    def begin(self, key: str, row: BegunRow, now_us: int) -> None:
+        """Remember an idempotency key. Answered keys that are past are forgotten, a few at a time."""
+        self.begun[key] = row
+        self.dirty_begun.add(key)
+        heappush(self._begun_by_time, (row.expires_us, key))
+        for _ in range(FORGET_AT_ONCE):
+            if self._begun_by_time[0][0] > now_us:
+                break
+            _, old = heappop(self._begun_by_time)
+            begun = self.begun.get(old)
+            if begun is not None and begun.answer is not None and begun.expires_us <= now_us:
+                self.forget_begun(old, begun.hold)
+
+    def answer_begun(self, key: str, hold: str, answer: bytes, now_us: int) -> None:
+        """The call that began with `key` as `hold` has its answer; past its time nobody needs it any more."""
+        row = self.begun.get(key)
+        if row is None or row.hold != hold:
+            return
+        if row.expires_us <= now_us:
+            self.forget_begun(key, hold)
+            return
+        row.answer = answer
+        self.dirty_begun.add(key)
+
+    def forget_begun(self, key: str, hold: str) -> None:
+        """The key is free again, if it is still `hold` that has it."""
+        row = self.begun.get(key)
+        if row is not None and row.hold == hold:
+            del self.begun[key]
+            self.dirty_begun.add(key)
+
+    def reindex(self) -> None:
+        """Rebuild what is derived from the tables: which holds live, where they stand, and what is past when."""
+        self.live = LiveHolds()
+        for cell in self.cells.values():
+            cell.stand_empty()
+        for row in self.holds.values():
+            if row.live:
+                self.live.enter(row.id, row.expires_us)
+                for entry in row.entries:
+                    self.cells[entry.key].enter(row.id, row.expires_us)
+        self._seen_by_time = [(not_after_us, key) for key, not_after_us in self.seen.items()]
+        self._begun_by_time = [(row.expires_us, key) for key, row in self.begun.items()]
+        heapify(self._seen_by_time)
+        heapify(self._begun_by_time)
 
     def clear_dirty(self) -> None:
         """Forget what was touched: the store has taken note."""

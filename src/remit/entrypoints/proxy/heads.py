@@ -76,9 +76,7 @@ def _request_line(line: bytes, limits: ServerLimits) -> tuple[str, bytes, int]:
         raise Malformed("only HTTP/1.1 and HTTP/1.0 are spoken here", status=505 if known else 400)
     method = _METHODS.get(name)
     if method is None:
-        if not is_method(name):
-            raise Malformed("the method is not a word in capitals")
-        method = name.decode()
+        raise Malformed("the method is not one that is known here, in capitals", status=501 if is_method(name) else 400)
     if not is_target(target):
         raise Malformed("the request target has a character that a url cannot have; percent-encode it")
     if target[0] != 0x2F and method != "CONNECT" and not (target == b"*" and method == "OPTIONS"):

@@ -4,6 +4,9 @@
 booked in sub-buckets and counts 61 of them, the oldest whole, so that no real interval of the window's length ever
 holds more than the maximum; what is held counts until its hold ends, whenever it began. Both remember in `live` which
 holds stand in them and when these are due, so that a batch sweeps the due holds of the cells it touches.
+
+Calendar periods follow the store's clock (`now_us`). Rolling windows follow `steady_us`, which is the same less every
+step back that the clock was ordered to make, and therefore never goes back itself.
 """
 
 from remit.core.ledger.operations import FOREVER_US, ROLLING_BUCKETS, Calendar, Life, Rolling, Window
@@ -26,33 +29,57 @@ class Account:
 
 
 class LiveHolds:
-    """Holds that have not ended, with the time at which each is due. `next_due_us` never lies after the first."""
+    """Holds that have not ended, with the time at which each is due. `next_due_us` never lies after the first.
 
-    __slots__ = ("live", "next_due_us")
+    The due ones are looked for once and then kept in `waiting` (the earliest last) until all of them were given out, so
+    that a thousand of them cost one search and not one for each batch.
+    """
+
+    __slots__ = ("live", "next_due_us", "waiting")
 
     def __init__(self) -> None:
         """Nobody holds anything."""
         self.live: dict[str, int] = {}
         self.next_due_us = FOREVER_US
+        self.waiting: list[tuple[int, str]] = []
 
     def enter(self, hold: str, expires_us: int) -> None:
         """A hold stands here until it ends; entering again moves its expiry."""
         self.live[hold] = expires_us
         if expires_us < self.next_due_us:
             self.next_due_us = expires_us
+        if self.waiting and expires_us <= self.waiting[0][0]:
+            self.waiting = []
 
     def leave(self, hold: str) -> None:
         """The hold has ended."""
         self.live.pop(hold, None)
 
     def due(self, now_us: int, limit: int) -> list[str]:
-        """The first `limit` holds that are due, earliest first; tightens `next_due_us`."""
+        """The first `limit` holds that are due, earliest first (of equals, by id); whoever asks ends them."""
         if self.next_due_us > now_us:
             return []
-        found = sorted((expires_us, hold) for hold, expires_us in self.live.items() if expires_us <= now_us)
-        if len(found) <= limit:
-            self.next_due_us = min((e for e in self.live.values() if e > now_us), default=FOREVER_US)
-        return [hold for _, hold in found[:limit]]
+        found: list[str] = []
+        while len(found) < limit and (self.waiting or self._look(now_us, found)):
+            at_us, hold = self.waiting.pop()
+            if self.live.get(hold) == at_us:
+                found.append(hold)
+        return found
+
+    def stand_empty(self) -> None:
+        """As if nobody stood here: who rebuilds an index enters everybody again."""
+        self.live.clear()
+        self.waiting = []
+        self.next_due_us = FOREVER_US
+
+    def _look(self, now_us: int, found: list[str]) -> bool:
+        """Fill `waiting` with what is due and not yet `found`, or else note when the next one is."""
+        given = set(found)
+        rest = [(at_us, hold) for hold, at_us in self.live.items() if hold not in given]
+        self.waiting = sorted((one for one in rest if one[0] <= now_us), reverse=True)
+        if not self.waiting:
+            self.next_due_us = min((at_us for at_us, _ in rest), default=FOREVER_US)
+        return bool(self.waiting)
 
 
 class _Cell(LiveHolds):
@@ -75,12 +102,12 @@ class PeriodCell(_Cell):
         super().__init__()
         self.periods: dict[int, Account] = {}
 
-    def taken(self, period: int, now_us: int) -> int:  # noqa: ARG002 - one signature for both kinds of cell
+    def taken(self, period: int, steady_us: int) -> int:  # noqa: ARG002 - one signature for both kinds of cell
         """Booked and held together in that period."""
         account = self.periods.get(period)
         return account.used + account.held if account is not None else 0
 
-    def figures(self, period: int, now_us: int) -> tuple[int, int]:  # noqa: ARG002 - one signature for both kinds
+    def figures(self, period: int, steady_us: int) -> tuple[int, int]:  # noqa: ARG002 - one signature for both kinds
         """`(used, held)` of that period."""
         account = self.periods.get(period)
         return (account.used, account.held) if account is not None else (0, 0)
@@ -138,16 +165,16 @@ class RollingCell(_Cell):
         self.held = 0
         self.over_total = 0
 
-    def taken(self, period: int, now_us: int) -> int:  # noqa: ARG002 - one signature for both kinds of cell
+    def taken(self, period: int, steady_us: int) -> int:  # noqa: ARG002 - one signature for both kinds of cell
         """Booked in the window that ends now, and everything held."""
-        floor = now_us // self.bucket_us - ROLLING_BUCKETS
+        floor = steady_us // self.bucket_us - ROLLING_BUCKETS
         if floor > self.floor:
             self._advance(floor)
         return self.total + self.held
 
-    def figures(self, period: int, now_us: int) -> tuple[int, int]:
+    def figures(self, period: int, steady_us: int) -> tuple[int, int]:
         """`(used, held)` of the window that ends now."""
-        self.taken(period, now_us)
+        self.taken(period, steady_us)
         return self.total, self.held
 
     def _advance(self, floor: int) -> None:
@@ -178,17 +205,17 @@ class RollingCell(_Cell):
         """Whether a booking at that bucket still counts."""
         return period >= self.floor
 
-    def room_at_us(self, need: int, now_us: int) -> int:
-        """When `need` will have left the window by itself (0: never, since the rest is held)."""
+    def room_in_us(self, need: int, steady_us: int) -> int | None:
+        """How long until `need` will have left the window by itself (None: never, since the rest is held)."""
         for bucket in sorted(self.buckets):
             need -= self.buckets[bucket]
             if need <= 0:
-                return max(now_us, (bucket + ROLLING_BUCKETS + 1) * self.bucket_us)
-        return 0
+                return max(0, (bucket + ROLLING_BUCKETS + 1) * self.bucket_us - steady_us)
+        return None
 
-    def forget(self, now_us: int) -> bool:
+    def forget(self, steady_us: int) -> bool:
         """True if nothing here matters any more."""
-        self.taken(0, now_us)
+        self.taken(0, steady_us)
         return not self.buckets and not self.live and not self.frozen and not self.over_total
 
 
@@ -200,13 +227,13 @@ def fresh_cell(window: Window) -> WindowCell:
     return RollingCell(window.bucket_us) if type(window) is Rolling else PeriodCell()
 
 
-def locate(window: Window, now_us: int) -> tuple[int, int]:
-    """The `(period, end_us)` that holds the moment `now_us`; `end_us` is when it ends (0: rolling, it slides).
+def locate(window: Window, *, now_us: int, steady_us: int) -> tuple[int, int]:
+    """The `(period, end_us)` that holds this moment; `end_us` is when it ends (0: rolling, it slides).
 
     The batch was checked against the validity of its plan before, so one of a calendar's two periods always fits.
     """
     if type(window) is Rolling:
-        return now_us // window.bucket_us, 0
+        return steady_us // window.bucket_us, 0
     if type(window) is Calendar:
         span = window.current if now_us < window.current.end_us else window.next
         return span.start_us, span.end_us
@@ -214,10 +241,11 @@ def locate(window: Window, now_us: int) -> tuple[int, int]:
     return 0, window.keep_until_us
 
 
-def reset_us(cell: WindowCell | None, window: Window, now_us: int, need: int = 1) -> int:
+def reset_us(cell: WindowCell | None, window: Window, *, now_us: int, steady_us: int, need: int = 1) -> int:
     """When `need` more room comes by itself (0: never)."""
     if type(window) is Rolling:
-        return cell.room_at_us(need, now_us) if isinstance(cell, RollingCell) else 0
+        in_us = cell.room_in_us(need, steady_us) if type(cell) is RollingCell else None
+        return now_us + in_us if in_us is not None else 0
     if type(window) is Calendar:
-        return locate(window, now_us)[1]
+        return window.current.end_us if now_us < window.current.end_us else window.next.end_us
     return 0

@@ -1,0 +1,179 @@
+"""From the text of a policy to `core.policy.Policy`, or to everything that is wrong with it.
+
+Reading goes through stages: text to plain data (`load`), data to shapes (`shape`), shapes to the compiled form (`places`,
+`tools`, `limits`), and last what only shows when all of it is seen together (`coverage`). Each stage goes on with what
+the one before could read, so that an operator gets the whole list of problems at once and none of them twice. Nothing is
+compiled from a file with a problem.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path as FilePath
+from typing import TypeVar
+
+from remit.config import coverage
+from remit.config.limits import read_limit
+from remit.config.load import MAX_FILE_BYTES, Plain, read_document
+from remit.config.places import parse_listen, parse_origin, parse_store, read_networks, read_upstream
+from remit.config.problems import Path, Problems, policy_error
+from remit.config.schema import AuditShape, PolicyShape, SessionsShape
+from remit.config.shape import NAMED_SECTIONS, read_shape
+from remit.config.tools import SOURCES, check_routes, read_money, read_tool
+from remit.core.money import check_currency
+from remit.core.policy import AuditRules, Policy, SessionRules
+from remit.core.reading import shown
+from remit.core.schedule import DAY_US
+from remit.core.units import parse_duration
+from remit.errors import UsageError
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
+SQLITE = "sqlite:///"
+"""How the embedded store is written: a path follows, relative to the policy file or absolute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A policy, and what is allowed in it but probably not meant: each warning with its line (0 = unknown)."""
+
+    policy: Policy
+    warnings: tuple[tuple[int, str], ...] = ()
+
+
+def load_policy(content: str | bytes, *, source: str = "policy") -> Loaded:
+    """Compile the text of a policy. Raises `PolicyError` with every problem; `source` is what it calls the file."""
+    document = read_document(content, source=source)
+    problems = Problems(document.lines, source=source)
+    problems.report_lines(document.problems)
+    shape = read_shape(document.data, problems)
+    if shape is None or not isinstance(document.data, dict):
+        problems.raise_if_any()
+        raise AssertionError("a file that is no mapping is a problem")
+    data = content.encode() if isinstance(content, str) else content
+    policy = _compile(shape, document.data, hashlib.sha256(data).hexdigest(), problems)
+    problems.raise_if_any()
+    return Loaded(policy, problems.warnings)
+
+
+def load_policy_file(path: str | FilePath) -> Loaded:
+    """Compile a policy file. A relative store lies beside the file, wherever the command was started.
+
+    Raises `PolicyError`, also when the file cannot be read.
+    """
+    source = str(path)
+    try:
+        with FilePath(path).open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        text = f"the file cannot be read: {(error.strerror or 'it is not a file').lower()}"
+        raise policy_error([(0, text)], source=source) from None
+    loaded = load_policy(content, source=source)
+    folder = FilePath(path).absolute().parent
+    return replace(loaded, policy=replace(loaded.policy, store=_anchored(loaded.policy.store, folder)))
+
+
+def _anchored(store: str, folder: FilePath) -> str:
+    """Two working directories must not mean two stores, and so two budgets."""
+    if not store.startswith(SQLITE):
+        return store
+    return f"{SQLITE}{folder / store.removeprefix(SQLITE)}"
+
+
+def _compile(shape: PolicyShape, data: dict[str, Plain], digest: str, problems: Problems) -> Policy:
+    currency = None if problems.is_broken("currency") else problems.read(("currency",), check_currency, shape.currency)
+    upstreams = _named(shape.upstreams, lambda name, item: read_upstream(name, item, problems))
+    tools = _named(shape.tools, lambda name, item: read_tool(name, item, currency, problems))
+    limits = _named(shape.limits, lambda name, item: read_limit(name, item, currency, problems))
+    policy = Policy(
+        digest=digest,
+        currency=currency or "",
+        tools=tools,
+        limits=limits,
+        upstreams=upstreams,
+        listen=problems.read(("listen",), parse_listen, shape.listen) or "",
+        public_url=_public_url(shape, problems),
+        store=problems.read(("store",), parse_store, shape.store) or "",
+        trusted_proxies=read_networks(shape, problems),
+        sessions=_sessions(shape.sessions, currency, problems),
+        audit=_audit(shape.audit, problems),
+        redact_numbers=shape.redact_numbers,
+    )
+    _check_together(policy, data, problems)
+    return policy
+
+
+def _named(items: Mapping[str, Item], read: Callable[[str, Item], Made | None]) -> dict[str, Made]:
+    made = ((name, read(name, item)) for name, item in items.items())
+    return {name: item for name, item in made if item is not None}
+
+
+def _public_url(shape: PolicyShape, problems: Problems) -> str:
+    return problems.read(("public_url",), parse_origin, shape.public_url) or "" if shape.public_url else ""
+
+
+def _sessions(shape: SessionsShape, currency: str | None, problems: Problems) -> SessionRules:
+    path: Path = ("sessions",)
+    lifetime_us = problems.read((*path, "lifetime"), parse_duration, shape.lifetime) or 0
+    idle_us = problems.read((*path, "idle"), parse_duration, shape.idle) or 0
+    if idle_us > lifetime_us and not problems.is_broken(*path):
+        if "idle" in shape.model_fields_set:
+            problems.add((*path, "idle"), "is longer than `lifetime`: make it shorter, or leave it out")
+        idle_us = lifetime_us
+    budget = None
+    if shape.budget is not None:
+        budget = read_money((*path, "budget"), shape.budget, currency, problems)
+    return SessionRules(
+        lifetime_us=lifetime_us,
+        idle_us=idle_us,
+        open_per_caller=shape.open_per_caller,
+        max_budget_micros=budget.micros if budget is not None else None,
+        max_calls=shape.calls,
+    )
+
+
+def _audit(shape: AuditShape, problems: Problems) -> AuditRules:
+    keep_us = problems.read(("audit", "keep"), parse_duration, shape.keep) or 0
+    if 0 < keep_us < DAY_US:
+        problems.add(("audit", "keep"), f"{shown(shape.keep)} is too short: keep records for at least a day")
+    redact = [
+        problems.read(("audit", "redact", index), _parse_place, text) or "" for index, text in enumerate(shape.redact)
+    ]
+    return AuditRules(keep_us=keep_us, redact=tuple(redact))
+
+
+def _parse_place(text: str) -> str:
+    source, _, member = text.partition(".")
+    if source not in SOURCES or not member or len(text) > 300:
+        raise UsageError(f"{shown(text)} is not a place in a call: write one such as `body.card` or `header.x-user`")
+    return f"header.{member.lower()}" if source == "header" else text
+
+
+def _check_together(policy: Policy, data: dict[str, Plain], problems: Problems) -> None:
+    """What depends on everything is only checked where everything it depends on could be read."""
+    names = {section: _names(data, section) for section in NAMED_SECTIONS}
+    all_names = coverage.Names(tools=names["tools"], upstreams=names["upstreams"])
+    coverage.check_names(policy, all_names, problems)
+    check_routes(policy.tools, problems)
+    if policy.currency and not problems.is_broken("limits"):
+        coverage.check_money(policy, problems)
+    coverage.check_callers(policy, problems)
+    if not problems.is_broken("tools") and not policy.tools:
+        problems.add(("tools",), "names no tool: every call would be refused, add one")
+    if policy.store == "memory:":
+        problems.warn(("store",), "forgets everything when the process ends: every counter and budget starts again")
+    if not problems.is_broken("tools"):
+        _warn_of_redaction(policy, problems)
+
+
+def _names(data: dict[str, Plain], section: str) -> frozenset[str] | None:
+    items = data.get(section, {})
+    return frozenset(items) if isinstance(items, dict) else None
+
+
+def _warn_of_redaction(policy: Policy, problems: Problems) -> None:
+    read = {f"{argument.source}.{argument.member}" for tool in policy.tools.values() for argument in tool.arguments}
+    for index, text in enumerate(policy.audit.redact):
+        if text not in read:
+            problems.warn(("audit", "redact", index), f"no tool reads {shown(text)}: look for a slip of the pen")

@@ -1,0 +1,111 @@
+"""What the gateway itself offers to callers: opening and closing sessions, and saying whether it is well.
+
+`POST /.well-known/remit/sessions` opens a session (members `budget`, `calls`, `lifetime`, `idle`, all optional),
+`DELETE /.well-known/remit/sessions/<id>` closes it, `GET /.well-known/remit/health` needs no credential.
+"""
+
+import msgspec
+
+from remit.core import units
+from remit.core.caller import Caller, CredentialKind
+from remit.core.money import parse_money
+from remit.core.strict_json import JsonValue, read_json
+from remit.engine.guard import Engine
+from remit.engine.sessions import SessionBook, as_json
+from remit.entrypoints.proxy.connection import Exchange, Header
+from remit.errors import BadRequest, ClientGone, CredentialError, UsageError
+from remit.http.target import parse_target
+from remit.identity.sessions import SessionWish
+
+PREFIX = b"/.well-known/remit/"
+SESSIONS = "/.well-known/remit/sessions"
+HEALTH = "/.well-known/remit/health"
+MAX_BODY_BYTES = 4096
+MEMBERS = frozenset({"budget", "calls", "lifetime", "idle"})
+JSON_HEADERS: list[Header] = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+
+
+class WellKnown:
+    """Answers requests below `/.well-known/remit/`. Raises `BadRequest` and `CredentialError` as a tool call would."""
+
+    def __init__(self, engine: Engine, sessions: SessionBook) -> None:
+        """Sessions are opened by the engine's present policy."""
+        self._engine = engine
+        self._sessions = sessions
+
+    async def handle(self, exchange: Exchange, caller: Caller) -> None:
+        """Answer one request."""
+        path = parse_target(exchange.head.target).path
+        method = exchange.head.method
+        if method in ("GET", "HEAD") and path == HEALTH:
+            await self._health(exchange)
+        elif method == "POST" and path == SESSIONS:
+            await self._open(exchange, caller)
+        elif method == "DELETE" and path.startswith(SESSIONS + "/"):
+            await self._close(exchange, caller, path.removeprefix(SESSIONS + "/"))
+        else:
+            raise BadRequest(f"there is no `{method} {path[:64]}` here", status=404)
+
+    async def _health(self, exchange: Exchange) -> None:
+        health = self._engine.store.health()
+        state = "ok" if health.ok and not health.clock_parted_us else "degraded"
+        body = msgspec.json.encode({"status": state, "clock_parted_us": health.clock_parted_us})
+        await _respond(exchange, 200 if health.ok else 503, body)
+
+    async def _open(self, exchange: Exchange, caller: Caller) -> None:
+        if caller.kind is CredentialKind.NONE:
+            raise CredentialError("only a caller with a credential can open a session")
+        if caller.session is not None:
+            raise BadRequest("a session cannot be opened inside a session: leave the Remit-Session header out")
+        body = await exchange.body(MAX_BODY_BYTES)
+        members = read_json(body, max_bytes=MAX_BODY_BYTES) if body else {}
+        if not isinstance(members, dict) or (unknown := members.keys() - MEMBERS):
+            named = f"; it does not know `{min(unknown)[:40]}`" if isinstance(members, dict) else ""
+            raise BadRequest(f"a session takes an object of {', '.join(sorted(MEMBERS))}{named}")
+        try:
+            wish = _wish(members, self._engine.policy.currency)
+            record = await self._sessions.open(caller, wish, self._engine.policy)
+        except UsageError as error:
+            raise BadRequest(str(error), status=422) from None
+        location = f"{SESSIONS}/{record.session_id}".encode()
+        await _respond(exchange, 201, as_json(record, self._engine.store.now_us()), [(b"location", location)])
+
+    async def _close(self, exchange: Exchange, caller: Caller, session: str) -> None:
+        if caller.kind is CredentialKind.NONE:
+            raise CredentialError("a session is closed with the credential that opened it")
+        await self._sessions.close(session, caller)
+        await _respond(exchange, 204, b"")
+
+
+def _wish(members: dict[str, JsonValue], currency: str) -> SessionWish:
+    budget, calls = members.get("budget"), members.get("calls")
+    budget_micros = None
+    if budget is not None:
+        money = parse_money(budget) if isinstance(budget, str) else None
+        if money is None or money.currency != currency:
+            raise UsageError(f"`budget` is money in {currency}, such as `5 {currency}`")
+        budget_micros = money.micros
+    if calls is not None and (not isinstance(calls, int) or isinstance(calls, bool)):
+        raise UsageError("`calls` is a whole number")
+    return SessionWish(
+        lifetime_us=_duration(members, "lifetime"),
+        idle_us=_duration(members, "idle"),
+        budget_micros=budget_micros,
+        calls=calls,
+    )
+
+
+def _duration(members: dict[str, JsonValue], name: str) -> int | None:
+    value = members.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise UsageError(f"`{name}` is a duration, such as `30m`")
+    return units.parse_duration(value)
+
+
+async def _respond(exchange: Exchange, status: int, body: bytes, extra: list[Header] | None = None) -> None:
+    try:
+        await exchange.respond(status, [*JSON_HEADERS, *(extra or [])], body)
+    except ClientGone:
+        return
