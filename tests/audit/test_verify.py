@@ -177,6 +177,15 @@ def test_an_older_and_a_newer_checkpoint_are_both_compared() -> None:
     assert [problem.seq for problem in report.problems] == [8, RECORDS]
 
 
+def test_a_log_whose_beginning_was_given_up_goes_on_from_a_checkpoint() -> None:
+    older = checkpoint_of(LOG[:8])
+    assert not verify(LOG[8:]).ok
+    assert verify(LOG[8:], [older, checkpoint_of(LOG[:3]), checkpoint_of(LOG)], since=older.heads).ok
+    assert not verify(LOG[9:], since=older.heads).ok
+    assert not verify(rewritten(LOG, 6, op="me")[8:], since=older.heads).ok
+    assert not verify(LOG[8:], [older], since=[Head("w", 8, bytes(32))]).ok
+
+
 def test_a_checkpoint_of_another_store_is_a_problem_of_its_own() -> None:
     report = verify(LOG, [checkpoint_of(LOG, store="elsewhere")], store="store-1")
     assert "was made for another store" in report.sentence()

@@ -198,6 +198,8 @@ HOSTILE = {
     "opening brackets": b"[" * MEGABYTE,
     "opening members": b'{"a":' * 200_000,
     "200,000 deep": b"[" * 200_000 + b"]" * 200_000,
+    "200,000 deep with junk between": b"[" * 200_000 + b"\\" + b"]" * 200_000,
+    "200,000 deep with an open string": b"[" * 200_000 + b'"' + b"]" * 200_000,
     "mixed brackets": b'{"a":[' * 100_000 + b"]}" * 100_000,
     "closing brackets": b"]" * MEGABYTE,
     "digits": b"1" * MEGABYTE,

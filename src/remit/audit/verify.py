@@ -70,12 +70,22 @@ class Report:
         return f"{counted} verify and agree with {_number(self.checkpoints, 'checkpoint')}"
 
 
-def verify(records: Iterable[Stored], checkpoints: Iterable[Checkpoint] = (), *, store: str | None = None) -> Report:
+def verify(
+    records: Iterable[Stored],
+    checkpoints: Iterable[Checkpoint] = (),
+    *,
+    store: str | None = None,
+    since: Iterable[Head] = (),
+) -> Report:
     """Read `records` once and compare them with `checkpoints`, which `verify_checkpoint` has found genuine.
 
-    `store`: the id of the store, where it is known; a checkpoint of another store is a problem of its own.
+    `store`: the id of the store, where it is known; a checkpoint of another store is a problem of its own. `since`: the
+    heads after which the log is to begin, where older records were given up on purpose. Take them from a checkpoint:
+    whoever may choose them may also choose what is never looked at.
     """
     check = _Check()
+    for head in since:
+        check.begin_after(head)
     for checkpoint in checkpoints:
         check.expect(checkpoint, store)
     for entry in records:
@@ -104,12 +114,19 @@ class _Check:
     records: int = 0
     checkpoints: int = 0
 
+    def begin_after(self, head: Head) -> None:
+        self.tails[head.writer] = _Tail(head.seq, head.hash)
+
     def expect(self, checkpoint: Checkpoint, store: str | None) -> None:
         self.checkpoints += 1
         if store is not None and checkpoint.store != store:
             self.report_problem("-", 0, f"the checkpoint of {utc(checkpoint.time_us)} was made for another store")
             return
         for head in checkpoint.heads:
+            tail = self.tails.get(head.writer)
+            given_up = tail is not None and (head.seq < tail.seq or (head.seq, head.hash) == (tail.seq, tail.hash))
+            if given_up:
+                continue
             self.awaited.setdefault((head.writer, head.seq), []).append((head.hash, checkpoint.time_us))
 
     def read(self, entry: Stored) -> None:

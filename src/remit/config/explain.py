@@ -1,15 +1,26 @@
 """A policy in sentences that an operator can read aloud: every tool, every limit, how exact it is and whom it refuses.
 
-The wording of amounts and windows is the one that refusals use, so that a limit sounds the same before and after it was
-hit. What a limit cannot promise is said with it: counters of failures are fed when calls end, so they may overshoot by
-the calls in flight.
+Amounts and windows are worded as in refusals, so that a limit sounds the same before and after it was hit. What a limit
+cannot promise is said with it: counters of failures are fed when calls end, so they may overshoot by the calls in flight.
 """
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final, assert_never
 
 from remit.config.coverage import ANONYMOUS_HAVE, covers
+from remit.config.phrases import (
+    join_and,
+    join_or,
+    quoted,
+    refuses_with,
+    say_beyond,
+    say_calls,
+    say_times,
+    say_what,
+    say_who,
+    until_room,
+)
 from remit.core.ledger.operations import ROLLING_BUCKETS
 from remit.core.money import ceil_div, format_micros
 from remit.core.policy import (
@@ -32,30 +43,27 @@ from remit.core.policy import (
     Units,
 )
 from remit.core.reasons import Reason
-from remit.core.schedule import Calendar, describe_only
+from remit.core.schedule import describe_only
 from remit.core.sentences import describe_amount, describe_duration, describe_period
-from remit.core.units import Life, Rolling, Window, describe_window
+from remit.core.units import Rolling, Window, describe_window
 
 _WIDTH: Final = 100
-_ABOUT_THE_CALL: Final = (Dimension.TOOL, Dimension.TARGET)
 _GIVEN_WITH_KEYS: Final = (Dimension.USER, Dimension.ORG)
-_EXACT: Final = "Exact: no overshoot."
+"""What a key may be made without; an agent it always has."""
 
 
 def explain(policy: Policy) -> str:
     """The whole policy in sentences, wrapped for a terminal, ending in a newline."""
-    money = f"All money is in {policy.currency}." if policy.currency else ""
+    limits = [_wrapped(explain_limit(policy, limit)) for limit in policy.limits.values()]
     parts = [
-        f"Policy {policy.digest[:12]}. {money}".strip(),
+        f"Policy {policy.digest[:12]}. All money is in {policy.currency}.",
         "TOOLS. Everything else is refused.",
         *(_wrapped(explain_tool(policy, tool)) for tool in policy.tools.values()),
         "LIMITS. All that concern a call must admit it, in one step; a refused call changes none of them.",
-        *(_wrapped(explain_limit(policy, limit)) for limit in policy.limits.values()),
+        *(limits or ["  There are none: whoever may call a tool may call it without end."]),
         "SESSIONS",
-        _wrapped([_sessions(policy)]),
+        _wrapped(_sessions(policy)),
     ]
-    if not policy.limits:
-        parts.insert(-2, "  There is none: whoever may call a tool may call it without end.")
     return "\n\n".join(parts) + "\n"
 
 
@@ -80,30 +88,32 @@ def explain_tool(policy: Policy, tool: Tool) -> list[str]:
         sentences.append("It is never sent twice for one idempotency key.")
     if tool.risk is Risk.HIGH:
         sentences.append("It is high-risk, but an API key is all that can be asked for yet.")
-    names = [
-        f"`{limit.name}`" for limit in policy.limits.values() if covers(limit, tool.name) and _concerns_price(limit, tool)
-    ]
-    sentences.append(f"Limits: {_and(names)}." if names else "No limit concerns it.")
+    names = [limit.name for limit in policy.limits.values() if covers(limit, tool.name) and _applies(limit, tool)]
+    sentences.append(f"Limits: {join_and(quoted(names))}." if names else "No limit concerns it.")
     return sentences
 
 
-def _concerns_price(limit: Limit, tool: Tool) -> bool:
-    return not isinstance(limit.rule, Budget) or (tool.price is not None and tool.price.hold_micros > 0)
+def _applies(limit: Limit, tool: Tool) -> bool:
+    return not isinstance(limit.rule, Budget) or _is_priced(tool)
+
+
+def _is_priced(tool: Tool) -> bool:
+    return tool.price is not None and tool.price.hold_micros > 0
 
 
 def _arguments(tool: Tool) -> str:
-    read = _and([_argument(argument) for argument in tool.arguments])
+    read = join_and([_argument(argument) for argument in tool.arguments])
     if tool.extra_arguments:
-        return f"It reads {read}; other arguments pass unread." if read else "Its arguments pass unread."
-    return f"It reads {read}; a call with other arguments is refused." if read else "It takes no arguments."
+        return (
+            f"It reads {read}; whatever else a call holds passes unread." if read else "What calls hold passes unread."
+        )
+    return f"It reads {read}; a call that holds more is refused." if read else "It takes no arguments."
 
 
 def _argument(argument: Argument) -> str:
-    kind = "" if argument.type == "string" else f" {argument.type}"
-    optional = "" if argument.required else " optional"
-    where = f"{argument.source}.{argument.member}"
-    named = "" if argument.name == argument.member else f"{argument.name} from "
-    return f"{named}`{where}{kind}{optional}`"
+    named = "" if argument.name == argument.member else f"`{argument.name}` from "
+    notes = [*([argument.type] if argument.type != "string" else []), *([] if argument.required else ["optional"])]
+    return f"{named}`{argument.source}.{argument.member}`" + (f" ({', '.join(notes)})" if notes else "")
 
 
 def _price(policy: Policy, price: Price | None) -> str:
@@ -116,51 +126,180 @@ def _price(policy: Policy, price: Price | None) -> str:
         case ActualSource.HOLD:
             said = f"A call costs {hold}, held before it is sent."
         case ActualSource.HEADER:
-            said = f"A call holds {hold} before it is sent, and costs what the answer's header `{price.actual_name}` says."
+            said = (
+                f"A call holds {hold} before it is sent and costs what the answer's header `{price.actual_name}` says"
+            )
         case ActualSource.BODY:
-            said = f"A call holds {hold} before it is sent, and costs what `{price.actual_name}` in the answer's JSON says."
+            said = (
+                f"A call holds {hold} before it is sent and costs what `{price.actual_name}` in the answer's JSON says"
+            )
         case _:
             assert_never(price.actual)
     if price.actual is not ActualSource.HOLD:
-        said += f" If that is missing or unreadable, it costs {hold}."
-    statuses = [str(status) for status in sorted(price.free_on)]
-    free = f" Status {_or(statuses)} costs nothing." if statuses else ""
-    return f"{said}{free} If the outcome is not known, {hold} counts as spent."
+        said += f", or {hold} if that is missing or cannot be read."
+    free = f" Answers with status {join_or([str(status) for status in sorted(price.free_on)])} cost nothing."
+    return f"{said}{free if price.free_on else ''} Where the outcome is not known, {hold} counts as spent."
 
 
 def explain_limit(policy: Policy, limit: Limit) -> list[str]:
     """One limit in sentences: the rule, how exact it is, its warnings, and which callers it refuses."""
-    agents = f"for {_and([f'`{agent}`' for agent in limit.agents])} only: " if limit.agents else ""
-    sentences = [f"`{limit.name}`: {agents}{_rule(policy, limit, limit.rule)}", _strictness(policy, limit)]
+    agents = f"for {join_and(quoted(limit.agents))} only, " if limit.agents else ""
+    sentences = [f"`{limit.name}`: {agents}{_rule(policy, limit)}."]
+    sentences.extend(_strictness(policy, limit))
     if limit.warn_at_permille:
-        levels = [f"{level // 10}{f'.{level % 10}' if level % 10 else ''}%" for level in limit.warn_at_permille]
-        sentences.append(f"Warns at {_and(levels)}.")
+        levels = [f"{level // 10}.{level % 10}%".replace(".0%", "%") for level in limit.warn_at_permille]
+        sentences.append(f"It warns at {join_and(levels)}.")
     sentences.extend(_who_lacks(policy, limit, dimension) for dimension in limit.per)
     return sentences
 
 
-def _rule(policy: Policy, limit: Limit, rule: Rule) -> str:
-    who, what = _who(limit), _what(limit)
+def _rule(policy: Policy, limit: Limit) -> str:
+    who, what, rule = say_who(limit), say_what(limit), limit.rule
     match rule:
+        case Only(hours):
+            return f"{what} may be called {describe_only(hours)}; {_beyond(limit, 'a call at another time')}"
+        case _ if _most(rule) == 0:
+            every = "every call that costs money" if isinstance(rule, Budget) else "every call"
+            return f"{who} may not call {what} at all; {_beyond(limit, every)}"
         case Rate():
             return _rate(limit, rule)
         case Quota(most, window):
-            return f"{who} may call {what} {_times(most, window)}; {_beyond(limit, f'call {most + 1:,}', _quota_reason(window), window)}"
-        case Units(most, window, weights):
-            weighs = [f"`{tool}` {weight:,}" for tool, weight in weights.items()]
-            each = f"a call of {_and(weighs)}, of any other tool 1" if weighs else "a call takes 1"
+            return f"{who} may call {what} {say_times(most)} {describe_window(window)}; {_beyond(limit, f'call {most + 1:,}')}"
+        case Units(most, window):
             allowed = f"{describe_amount(most, 'units')} {describe_window(window)}"
-            return f"{who} may use {allowed} on {what} ({each}); {_beyond(limit, 'a call that does not fit', _quota_reason(window), window)}"
+            return f"{who} may use {allowed} on {what} ({_weights(rule)}); {_beyond(limit, 'a call that does not fit')}"
         case Budget(most_micros, window):
             allowed = f"{format_micros(most_micros, policy.currency)} {describe_window(window)}"
-            return f"{who} may spend {allowed} on {what}; {_beyond(limit, 'a call that might cost more', Reason.BUDGET_EXHAUSTED, window)}"
+            return f"{who} may spend {allowed} on {what}; {_beyond(limit, 'a call that might go beyond')}"
         case Concurrent(most):
-            slots = f"{most:,} {'call' if most == 1 else 'calls'}"
-            return f"{who} may have {slots} of {what} in flight; {_beyond(limit, 'one more', Reason.TOO_MANY_IN_FLIGHT, None)}"
+            return f"{who} may have {say_calls(most)} in flight on {what}; {_beyond(limit, 'one more')}"
         case Failures(most, window):
-            failed = f"{most:,} {'call' if most == 1 else 'calls'} of {what} failed {describe_window(window)}"
-            return f"when {failed} for {_lower(who)}, {_beyond(limit, 'the next', Reason.TOO_MANY_FAILURES, window)}"
-        case Only(window):
-            return f"{what} may be called {describe_only(window)}; outside of it calls are refused with `{Reason.OUTSIDE_SCHEDULE.value}`."
+            failed = f"{say_calls(most)} on {what} failed {describe_window(window)}"
+            return f"for {who}, once {failed}, {_beyond(limit, 'the next one')}"
         case _:
             assert_never(rule)
+
+
+def _most(rule: Rule) -> int:
+    match rule:
+        case Rate():
+            return rule.count
+        case Budget():
+            return rule.max_micros
+        case Only():
+            return 1
+        case _:
+            return rule.max
+
+
+def _beyond(limit: Limit, call: str) -> str:
+    """What becomes of a call that this limit does not admit."""
+    rule = limit.rule
+    match rule:
+        case _ if _most(rule) == 0:
+            until = ""
+        case Rate():
+            until = "until the pace allows it"
+        case Concurrent():
+            until = "until one of them ends"
+        case Only():
+            until = ""
+        case _:
+            until = until_room(rule.window)
+    return say_beyond(limit, call, refuses_with(rule), until=until)
+
+
+def _rate(limit: Limit, rule: Rate) -> str:
+    pace = f"{say_times(rule.count)} {describe_period(rule.per_us)} on average, {rule.burst:,} at once"
+    beyond = _beyond(limit, "a call that comes too soon")
+    if rule.max_wait_us:
+        waits = f"a call that comes too soon waits up to {describe_duration(rule.max_wait_us)}"
+        beyond = f"{waits}, and {_beyond(limit, 'one that would have to wait longer')}"
+    return f"{say_who(limit)} may call {say_what(limit)} {pace}; {beyond}"
+
+
+def _weights(rule: Units) -> str:
+    weights = [f"{weight:,} for `{tool}`" for tool, weight in rule.weights.items()]
+    return f"{join_and(weights)}, 1 for any other call" if weights else "1 for each call"
+
+
+def _strictness(policy: Policy, limit: Limit) -> list[str]:
+    """How exact a limit is: what it can promise, and by how much it may be overshot."""
+    rule = limit.rule
+    if limit.mode is not Mode.ENFORCE:
+        return ["It refuses nothing, so its overshoot has no bound."]
+    match rule:
+        case Failures():
+            return [
+                f"Failures are known when calls end: it may be overshot by the calls in flight{_in_flight(policy, limit)}."
+            ]
+        case Rate() if rule.count:
+            length = describe_duration(rule.per_us).removeprefix("1 ")
+            return [f"Exact: never more than {say_calls(rule.burst + rule.count)} are let through in any {length}."]
+        case Only():
+            return ["Exact, by the clock of the store."]
+        case Budget(_, window):
+            return ["Exact: no overshoot.", *_rolling_step(window), *_late_costs(policy, limit)]
+        case Quota(_, window) | Units(_, window):
+            return ["Exact: no overshoot.", *_rolling_step(window)]
+        case _:
+            return ["Exact: no overshoot."]
+
+
+def _rolling_step(window: Window) -> list[str]:
+    if not isinstance(window, Rolling):
+        return []
+    step_us = ceil_div(window.window_us, ROLLING_BUCKETS)
+    return [f"What is counted leaves the window up to {describe_duration(step_us)} late."]
+
+
+def _late_costs(policy: Policy, limit: Limit) -> list[str]:
+    """An upstream may report more than was held. That is booked, and it stops the budget."""
+    tools = [tool for tool in policy.tools.values() if covers(limit, tool.name) and tool.price is not None]
+    if all(tool.price is None or tool.price.actual is ActualSource.HOLD for tool in tools):
+        return []
+    return [
+        "A cost above what was held is booked in full; if it does not fit, the budget is frozen until an operator clears it."
+    ]
+
+
+def _in_flight(policy: Policy, limit: Limit) -> str:
+    """The tightest bound on calls in flight that counts by the same dimensions and concerns at least the same calls."""
+    bounds = [
+        (other.rule.max, other.name)
+        for other in policy.limits.values()
+        if isinstance(other.rule, Concurrent) and other.mode is Mode.ENFORCE and not other.agents
+        if set(other.per) <= set(limit.per) and other.tools in ((), limit.tools)
+    ]
+    if not bounds:
+        return ", which nothing bounds"
+    most, name = min(bounds)
+    return f", at most {most:,} (`{name}`)"
+
+
+def _who_lacks(policy: Policy, limit: Limit, dimension: Dimension) -> str:
+    """Whom a limit refuses because it has nothing to count them by."""
+    fate = "are not counted" if limit.mode is Mode.OBSERVE else "are refused with"
+    reason = "" if limit.mode is Mode.OBSERVE else f" `{Reason.NOT_ALLOWED.value}`"
+    if dimension is Dimension.SESSION:
+        reason = reason and f" `{Reason.SESSION_REQUIRED.value}`"
+        return f"Calls outside a session {fate}{reason}."
+    anonymous = [tool for tool in policy.tools.values() if tool.anonymous and covers(limit, tool.name)]
+    lacking = [f"whose key names no {dimension.value}"] if dimension in _GIVEN_WITH_KEYS else []
+    if anonymous and dimension not in ANONYMOUS_HAVE and not isinstance(limit.rule, Budget):
+        lacking.append("without a credential")
+    return f"Callers {join_or(lacking)} {fate}{reason}." if lacking else ""
+
+
+def _sessions(policy: Policy) -> list[str]:
+    rules = policy.sessions
+    life = f"{describe_duration(rules.lifetime_us)}, or until nothing was called for {describe_duration(rules.idle_us)}"
+    caps = []
+    if rules.max_calls is not None:
+        caps.append(f"make at most {say_calls(rules.max_calls)}")
+    if rules.max_budget_micros is not None:
+        caps.append(f"spend at most {format_micros(rules.max_budget_micros, policy.currency)}")
+    return [
+        f"A caller may have {rules.open_per_caller:,} open at once; each lives for at most {life}.",
+        f"It may {join_and(caps)}; a caller may ask for less." if caps else "",
+    ]

@@ -6,7 +6,9 @@ anywhere, a secret of 196 bits' room (192 are random) and a CRC32 over everythin
 reads keys; the audit log only asks `KEY_LIKE_PATTERN` what it has to mask.
 """
 
+import re
 import zlib
+from typing import Final
 
 KEY_PREFIX = "remit_"
 """How every key begins."""
@@ -28,6 +30,14 @@ KEY_PATTERN = r"\bremit_[a-z2-7]{16}_[0-9A-Za-z]{39}\b"
 
 KEY_LIKE_PATTERN = r"remit(?:_|%5f)(?:[0-9a-z]{16}(?:_|%5f)[0-9a-z]+|[0-9a-z_]{36,})"
 """What masking goes by, without regard to case: also cut, mistyped and percent-encoded keys. A bare key id is no match."""
+
+
+_KEY_LIKE: Final = re.compile(KEY_LIKE_PATTERN, re.IGNORECASE)
+
+
+def looks_like_key(text: str) -> bool:
+    """Whether a key, or enough of one to be worth hiding, stands anywhere in `text`."""
+    return _KEY_LIKE.search(text) is not None
 
 
 def base62(number: int, *, width: int) -> str:

@@ -202,7 +202,7 @@ class Ledger:
         self.dirty_begun.add(key)
         heappush(self._begun_by_time, (row.expires_us, key))
         for _ in range(FORGET_AT_ONCE):
-            if self._begun_by_time[0][0] > now_us:
+            if not self._begun_by_time or self._begun_by_time[0][0] > now_us:
                 break
             _, old = heappop(self._begun_by_time)
             begun = self.begun.get(old)

@@ -52,7 +52,7 @@ class ClientConnection(asyncio.Protocol):
         self._exchange: WireExchange | None = None
         self._task: asyncio.Task[None] | None = None
         self._reader: asyncio.Future[None] | None = None
-        self._body_since = 0.0
+        self._body_since: float | None = None  # since when this request's body has been waited for
         self._read_deadline = NEVER
         self._drainer: asyncio.Future[None] | None = None
         self.writable = True
@@ -126,6 +126,7 @@ class ClientConnection(asyncio.Protocol):
         if head is not None:
             self._reception.requests += 1
             self._read_deadline = NEVER
+            self._body_since = None
             self._exchange = WireExchange(self, head)
             self._task = self._loop.create_task(self._run(self._exchange))
 
@@ -213,7 +214,7 @@ class ClientConnection(asyncio.Protocol):
     async def more(self, *, received_bytes: int) -> None:
         now = self._loop.time()
         patience = seconds(self._limits.body_us)
-        if received_bytes == 0:
+        if self._body_since is None:
             self._body_since = now
         self._check_here()
         if now - self._body_since > patience + received_bytes / self._limits.min_body_rate_bytes:
@@ -282,23 +283,23 @@ class ClientConnection(asyncio.Protocol):
 
     @property
     def busy(self) -> bool:
-        """Whether a request of this connection is being handled."""
         return self._task is not None
 
     def retire(self) -> None:
-        """Close if no request is here or on its way; otherwise the connection ends with its answer."""
         if self._exchange is None and not self._buffer and not self._closing:
             self._closing = True
             self._transport.close()
 
     def abandon(self) -> "asyncio.Task[None] | None":
-        """Close at once, whatever is going on; returns what still runs."""
         self._closing = True
         self._transport.abort()
         return self._task
 
+    @property
+    def held_bytes(self) -> int:
+        return len(self._buffer) + self._queued_bytes + self._transport.get_write_buffer_size()
+
     def sweep(self, now: float) -> None:
-        """Look at the deadlines of this connection."""
         unsent = self._transport.get_write_buffer_size()
         if now >= self._read_deadline:
             self._read_too_late(unsent)

@@ -189,9 +189,7 @@ class Forwarding:
                 status=409, title="The answer cannot be repeated", detail=detail, reason="answer_not_kept",
                 decision=repeat.hold, instance=shown_path(exchange.head.target), terminal=True,
             )  # fmt: skip
-            await exchange.respond(
-                409, [(b"content-type", PROBLEM_TYPE), (b"x-should-retry", b"false"), *extra], body
-            )
+            await exchange.respond(409, [(b"content-type", PROBLEM_TYPE), (b"x-should-retry", b"false"), *extra], body)
         except ClientGone:
             return
 

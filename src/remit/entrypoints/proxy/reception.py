@@ -27,6 +27,11 @@ class Guest(Protocol):
         """Whether a request of this connection is being handled."""
         ...
 
+    @property
+    def held_bytes(self) -> int:
+        """So much is buffered for it, received and not used yet, or not sent yet."""
+        ...
+
     def sweep(self, now: float) -> None:
         """Look at the deadlines of this connection."""
         ...

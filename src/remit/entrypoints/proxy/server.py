@@ -21,10 +21,11 @@ from remit.errors import UsageError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerCounts:
-    """What a server has now (`connections`, `running`) and has seen since its start."""
+    """What a server has now (`connections`, `running`, `held_bytes` in buffers) and has seen since its start."""
 
     connections: int
     running: int
+    held_bytes: int
     accepted: int
     requests: int
     refused: int
@@ -62,6 +63,7 @@ class Server:
         return ServerCounts(
             connections=len(reception.connections),
             running=sum(connection.busy for connection in reception.connections),
+            held_bytes=sum(connection.held_bytes for connection in reception.connections),
             accepted=reception.accepted,
             requests=reception.requests,
             refused=reception.refused,
