@@ -154,9 +154,9 @@ def test_a_secret_enters_no_record_whichever_string_it_hides_in(text: str, secre
 
 @pytest.mark.parametrize(("text", "secret"), SECRETS.values(), ids=SECRETS)
 def test_a_secret_stays_hidden_wherever_the_text_is_cut(text: str, secret: str) -> None:
-    for padding in range(20, 140, 7):
-        cleaned = clean("y" * padding + " " + text, max_chars=128)
-        assert secret[:8].lower() not in cleaned.lower().replace("yyyyyyyy", "")
+    for padding in range(130):
+        cleaned = clean("!" * padding + " " + text, max_chars=128)
+        assert secret[:4].lower() not in cleaned.lower()
 
 
 @pytest.mark.parametrize(("text", "secret"), SECRETS.values(), ids=SECRETS)

@@ -1,5 +1,7 @@
 """LOG-01, LOG-02, LOG-03, LOG-06 and F2: whatever is done to the log, verification says where."""
 
+import hashlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -135,6 +137,9 @@ def test_only_the_order_of_writing_verifies(log: list[Entry]) -> None:
 def test_a_record_that_was_repeated_is_found_wherever_it_is_put(source: int, place: int) -> None:
     report = verify([*LOG[:place], LOG[source], *LOG[place:]])
     assert not report.ok
+    if source < place:  # after the original: exactly one record too many
+        assert (report.problem_count, report.problems[0].seq) == (1, source + 1)
+        assert f"it comes after record {place}; it was repeated or moved" in report.problems[0].why
 
 
 @given(st.integers(0, RECORDS), bodies)
@@ -151,6 +156,15 @@ def test_a_record_of_one_writer_cannot_pass_for_anothers() -> None:
     assert verify([*LOG, *other]).ok
     moved = [entry._replace(writer="w2") for entry in other]
     assert not verify([*LOG, *moved]).ok
+
+
+@pytest.mark.parametrize(("writer", "seq"), [("w", 8), ("v", 7)])
+def test_a_record_stored_under_another_number_or_writer_is_found_even_if_its_hash_fits(writer: str, seq: int) -> None:
+    head = LOG[5].hash
+    encoded = encode(envelope(writer=writer, seq=seq, time_us=1, body=COMMITTED))
+    report = verify([*LOG[:6], Entry("w", 7, encoded, link(head, encoded))])
+    assert report.problem_count == 1
+    assert f"it says of itself that it is record {seq} of writer `{writer}`" in report.problems[0].why
 
 
 def test_interleaved_writers_are_each_checked_by_themselves() -> None:
@@ -217,6 +231,14 @@ def test_verification_reads_a_stream_and_keeps_one_record_at_a_time() -> None:
     records = stream()
     assert verify(records).records == RECORDS  # type: ignore[arg-type] # a generator of entries, typed loosely here
     assert seen == RECORDS
+
+
+def test_the_chain_is_the_published_formula_that_anybody_can_compute() -> None:
+    head = hashlib.sha256(b"remit-audit-writer-v1\0" + (1).to_bytes(8, "big") + b"w").digest()
+    for entry in LOG:
+        length = len(entry.encoded).to_bytes(8, "big")
+        head = hashlib.sha256(b"remit-audit-record-v1\0" + head + length + entry.encoded).digest()
+        assert entry.hash == head
 
 
 def test_the_hash_covers_lengths_so_that_bytes_cannot_move_between_its_parts() -> None:

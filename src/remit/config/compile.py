@@ -12,20 +12,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from typing import TypeVar
 
+from remit.audit.redact import Redaction
 from remit.config import coverage
 from remit.config.limits import read_limit
 from remit.config.load import MAX_FILE_BYTES, Plain, read_document
-from remit.config.places import parse_listen, parse_origin, parse_store, read_networks, read_upstream
+from remit.config.places import is_local, parse_listen, parse_origin, parse_store, read_networks, read_upstream
 from remit.config.problems import Path, Problems, policy_error
 from remit.config.schema import AuditShape, PolicyShape, SessionsShape
 from remit.config.shape import NAMED_SECTIONS, read_shape
-from remit.config.tools import SOURCES, check_routes, read_money, read_tool
+from remit.config.tools import check_routes, read_money, read_tool
 from remit.core.money import check_currency
 from remit.core.policy import AuditRules, Policy, SessionRules
 from remit.core.reading import shown
 from remit.core.schedule import DAY_US
 from remit.core.units import parse_duration
-from remit.errors import UsageError
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -110,7 +110,21 @@ def _named(items: Mapping[str, Item], read: Callable[[str, Item], Made | None]) 
 
 
 def _public_url(shape: PolicyShape, problems: Problems) -> str:
-    return problems.read(("public_url",), parse_origin, shape.public_url) or "" if shape.public_url else ""
+    if shape.public_url is None:
+        return ""
+    url = problems.read(("public_url",), parse_origin, shape.public_url) or ""
+    if url.startswith("http://") and not is_local(url.removeprefix("http://")):
+        problems.warn(
+            ("public_url",), "is not encrypted: keys that callers send can be read on the way, use `https://`"
+        )
+    return url
+
+
+def _check_own_name(policy: Policy, problems: Problems) -> None:
+    if policy.listen and not policy.public_url and not is_local(policy.listen):
+        text = "is reached from other machines, so the policy must say by which name: add `public_url`"
+        if not problems.is_broken("public_url"):
+            problems.add(("listen",), text)
 
 
 def _sessions(shape: SessionsShape, currency: str | None, problems: Problems) -> SessionRules:
@@ -137,23 +151,16 @@ def _audit(shape: AuditShape, problems: Problems) -> AuditRules:
     keep_us = problems.read(("audit", "keep"), parse_duration, shape.keep) or 0
     if 0 < keep_us < DAY_US:
         problems.add(("audit", "keep"), f"{shown(shape.keep)} is too short: keep records for at least a day")
-    redact = [
-        problems.read(("audit", "redact", index), _parse_place, text) or "" for index, text in enumerate(shape.redact)
-    ]
-    return AuditRules(keep_us=keep_us, redact=tuple(redact))
-
-
-def _parse_place(text: str) -> str:
-    source, _, member = text.partition(".")
-    if source not in SOURCES or not member or len(text) > 300:
-        raise UsageError(f"{shown(text)} is not a place in a call: write one such as `body.card` or `header.x-user`")
-    return f"header.{member.lower()}" if source == "header" else text
+    for index, text in enumerate(shape.redact):
+        problems.read(("audit", "redact", index), lambda text: Redaction.parse([text]), text)
+    return AuditRules(keep_us=keep_us, redact=tuple(shape.redact))
 
 
 def _check_together(policy: Policy, data: dict[str, Plain], problems: Problems) -> None:
     """What depends on everything is only checked where everything it depends on could be read."""
     names = {section: _names(data, section) for section in NAMED_SECTIONS}
     all_names = coverage.Names(tools=names["tools"], upstreams=names["upstreams"])
+    _check_own_name(policy, problems)
     coverage.check_names(policy, all_names, problems)
     check_routes(policy.tools, problems)
     if policy.currency and not problems.is_broken("limits"):
@@ -163,7 +170,7 @@ def _check_together(policy: Policy, data: dict[str, Plain], problems: Problems) 
         problems.add(("tools",), "names no tool: every call would be refused, add one")
     if policy.store == "memory:":
         problems.warn(("store",), "forgets everything when the process ends: every counter and budget starts again")
-    if not problems.is_broken("tools"):
+    if not problems.is_broken("tools") and not problems.is_broken("audit"):
         _warn_of_redaction(policy, problems)
 
 
@@ -173,7 +180,8 @@ def _names(data: dict[str, Plain], section: str) -> frozenset[str] | None:
 
 
 def _warn_of_redaction(policy: Policy, problems: Problems) -> None:
-    read = {f"{argument.source}.{argument.member}" for tool in policy.tools.values() for argument in tool.arguments}
+    tools = [{arg.name: f"{arg.source}.{arg.member}" for arg in tool.arguments} for tool in policy.tools.values()]
     for index, text in enumerate(policy.audit.redact):
-        if text not in read:
+        redaction = Redaction.parse([text])
+        if not any(rests for sources in tools for rests in redaction.of_tool(sources).rests.values()):
             problems.warn(("audit", "redact", index), f"no tool reads {shown(text)}: look for a slip of the pen")

@@ -43,7 +43,7 @@ _SYNTAX: Final = (
     ("unknown escape character", "an unknown escape in double quotes: use single quotes"),
     ("end of stream", "the file ends inside quotes, brackets or braces: close them"),
     ("<stream end>", "the file ends inside quotes, brackets or braces: close them"),
-    ("expected ',' or", "a comma, or the closing bracket or brace, is missing"),
+    ("expected ',' or", "a comma or a closing bracket is missing here: put text that holds `{`, `[` or `,` in quotes"),
     ("expected <block end>", "the indentation does not fit the lines above, or a quote is not closed"),
     ("expected the node content", "a value is missing before this sign: put text that starts with a sign in quotes"),
     ("cannot start any", "text that starts with this sign must be in quotes"),

@@ -81,6 +81,17 @@ def parse_listen(text: str) -> str:
     return f"{host}:{port}"
 
 
+def is_local(address: str) -> bool:
+    """Whether only this machine reaches an address that `parse_listen` (or `parse_origin`, after its scheme) made."""
+    host = address if address.endswith("]") else address.rpartition(":")[0] or address
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
 def _host_and_port(text: str, whole: str) -> tuple[str, int | None]:
     """`host`, `host:port`, `[v6]` or `[v6]:port`; the host in lower case, an IPv6 one in brackets."""
     host, _, after = text.partition("]") if text.startswith("[") else (text.partition(":")[0], "", "")

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 from remit.audit.chain import Writer
 from remit.audit.record import Body
 from remit.core.ledger.interpreter import apply
-from remit.core.ledger.operations import Batch, Outcome
+from remit.core.ledger.cells.window import PeriodCell
+from remit.core.ledger.operations import FOREVER_US, Batch, Outcome
 from remit.core.ledger.state import Ledger
 from remit.stores.clock import AnchoredClock
 from remit.stores.recording import Recording
@@ -44,13 +45,12 @@ class Embedded:
         If this raises, memory may be half changed and must not be used any more.
         """
         ledger = self.ledger
-        repeated = ledger.answered(batch.id, retry=batch.retry)
-        if repeated is not None:
-            self.recording.repeated(batch, repeated)
-            return repeated
         now_us = self.clock.now_us()
         ledger.clock_sure = self.clock.parted_us() == 0
         outcome = apply(ledger, batch, now_us)
+        if ledger.repeated:
+            self.recording.repeated(batch, outcome)
+            return outcome
         for body in self.recording.bodies(batch, outcome, ledger.steps, now_us):
             self._chain(body, now_us)
         ledger.steps.clear()
@@ -84,18 +84,16 @@ class Forgetting:
 
     def turn(self, ledger: Ledger, now_us: int, *, limit: int) -> None:
         """Look at the next `limit` cells and as many paces; what is dropped is noted as dirty."""
+        steady_us = now_us - ledger.moved_us
         for key in _next(self._cells, ledger.cells.keys, limit):
             cell = ledger.cells.get(key)
-            if cell is not None and cell.forget(now_us):
+            if cell is not None and cell.forget(now_us if isinstance(cell, PeriodCell) else steady_us):
                 del ledger.cells[key]
                 ledger.dirty_cells.add(key)
         for key in _next(self._paces, ledger.paces.keys, limit):
-            if ledger.paces.get(key, FAR_US) <= now_us:
+            if ledger.paces.get(key, FOREVER_US) <= steady_us:
                 del ledger.paces[key]
                 ledger.dirty_paces.add(key)
-
-
-FAR_US = 2**63
 
 
 def _next(queue: list[str], every: Callable[[], Any], limit: int) -> Iterator[str]:

@@ -5,7 +5,8 @@ that the file is one of ours. Counters live in `cells` and `paces`, each with it
 (`sqlite_rows`): a batch rewrites a cell whole, and a group of batches writes it once. Holds are kept for good; what
 their entries say is shared by many of them and lies in `plans`, named by its SHA-256. `head` is the one row that every
 group of writes updates, on condition that nobody else did: `groups` counts them, `owner` is the process that opened the
-file, `time_us` the latest time that an answer can have carried, and `writer`, `seq`, `hash` where the audit chain ends.
+file, `time_us` the latest time that an answer can have carried, and `writer`, `seq`, `hash` where the audit chain ends;
+`last_us`, `moved_us` and `seen_floor_us` are the times that the ledger itself keeps (`core.ledger.state`).
 """
 
 APPLICATION_ID = 0x52656D74
@@ -16,7 +17,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
         """CREATE TABLE head (
             one INTEGER PRIMARY KEY CHECK (one = 1), groups INTEGER NOT NULL, owner TEXT NOT NULL,
-            time_us INTEGER NOT NULL, epoch INTEGER NOT NULL, writer INTEGER NOT NULL, seq INTEGER NOT NULL,
+            time_us INTEGER NOT NULL, last_us INTEGER NOT NULL, moved_us INTEGER NOT NULL,
+            seen_floor_us INTEGER NOT NULL, epoch INTEGER NOT NULL, writer INTEGER NOT NULL, seq INTEGER NOT NULL,
             hash BLOB NOT NULL) STRICT""",
         """CREATE TABLE cells (
             key TEXT PRIMARY KEY, frozen INTEGER NOT NULL, body BLOB NOT NULL) STRICT, WITHOUT ROWID""",

@@ -77,6 +77,7 @@ def _hold(run: Run, hold: Hold) -> None:
             if amount < amounts[index]:
                 over = over or [0] * len(amounts)
                 over[index] = cell.add_over(period, amounts[index] - amount, end_us)
+                amounts[index] = amount + over[index]
         cell.add_held(period, amount, end_us)
         cell.enter(batch_id, expires_us)
         dirty.add(entry.key)

@@ -2,17 +2,21 @@
 
 Each step happens once. A repeated step answers what the first one answered and changes nothing; a step that the
 table does not permit fails. What was held is always there to be spent, so a commit at or below its hold fits by
-construction; above it, what room there is is booked and the rest is overage, which freezes a refusing cell.
+construction; above it, what room there is is booked and the rest is overage, which freezes a refusing cell. A hold that
+is due stays what it is until it is swept: nothing was freed before.
 """
 
-from remit.core.ledger.cells.window import KEEP_PERIODS_US, fresh_cell, locate
+from remit.core.ledger.admission import is_out_of_range, within
+from remit.core.ledger.cells.window import KEEP_PERIODS_US, WindowCell, locate
+from remit.core.ledger.charges import book_count, cell_of
 from remit.core.ledger.operations import (
+    MAX_AMOUNT,
     Applied,
     AtCommit,
     AtExpiry,
     Commit,
-    Count,
     Dispatch,
+    Expire,
     Extend,
     FailureCode,
     HoldEntry,
@@ -41,9 +45,8 @@ REPEATED: dict[str, frozenset[HoldState]] = {
     "dispatch": frozenset({HoldState.DISPATCHED}),
     "commit": frozenset({HoldState.SETTLED}),
     "release": frozenset({HoldState.RELEASED}),
-    "resolve": frozenset({HoldState.SETTLED, HoldState.RELEASED}),
 }
-"""In which states a step is taken for a repeat of itself."""
+"""In which states a step is taken for a repeat of itself (a `Resolve` in the state that it asks for)."""
 
 
 def _find(run: Run, hold: str, step: str) -> HoldRow | None:
@@ -51,6 +54,8 @@ def _find(run: Run, hold: str, step: str) -> HoldRow | None:
     row = run.state.hold(hold)
     if row is None:
         run.fail(FailureCode.UNKNOWN_HOLD)
+    elif run.pending and any(type(plan) is tuple and plan[0] is row for _, plan in run.pending):
+        run.fail(FailureCode.WRONG_STATE, detail="another operation of this batch changes it")
     elif row.state in PERMITTED[step]:
         return row
     elif row.state in REPEATED.get(step, ()):
@@ -60,13 +65,23 @@ def _find(run: Run, hold: str, step: str) -> HoldRow | None:
     return None
 
 
+def _are_amounts(run: Run, amounts: dict[str, int]) -> bool:
+    """Whether all of them are amounts at all; notes the failure."""
+    for unit, amount in amounts.items():
+        if not 0 <= amount <= MAX_AMOUNT:
+            run.fail(FailureCode.TOO_MUCH, detail=f"{unit}: {amount}")
+            return False
+    return True
+
+
 def judge_dispatch(run: Run, op: Dispatch) -> None:
     """reserved → dispatched."""
     if (row := _find(run, op.hold, "dispatch")) is not None:
-        run.pending.append((_dispatch, row))
+        run.pending.append((_dispatch, (row,)))
 
 
-def _dispatch(run: Run, row: HoldRow) -> None:
+def _dispatch(run: Run, plan: tuple[HoldRow]) -> None:
+    (row,) = plan
     row.state = HoldState.DISPATCHED
     row.last = Applied((), run.now_us)
     run.state.dirty_holds.add(row.id)
@@ -76,22 +91,28 @@ def _dispatch(run: Run, row: HoldRow) -> None:
 def judge_extend(run: Run, op: Extend) -> None:
     """Keep it alive longer and, if there is room in every cell, hold more."""
     row = _find(run, op.hold, "extend")
-    if row is None:
+    if row is None or not _are_amounts(run, op.more):
         return
     for index, entry in enumerate(row.entries):
         more = op.more.get(entry.unit, 0)
-        cell = run.state.cells.get(entry.key)
-        if not more or cell is None:
+        if not more:
             continue
-        used, held = cell.figures(row.periods[index], run.now_us)
-        if entry.on_full is OnFull.REFUSE and (cell.frozen or used + held + more > entry.max):
-            code = FailureCode.FROZEN if cell.frozen else FailureCode.FULL
-            run.failures.append(run.failure(code, entry=index))
-        run.views.append(View(run.index, index, used + held, used, held + more, entry.max, 0))
-    run.pending.append((_extend, row, op))
+        cell = run.state.cells[entry.key]
+        used, held = cell.figures(row.periods[index], run.steady_us)
+        before = used + held
+        full = before + more > entry.max
+        if full and is_out_of_range(entry, more, before):
+            run.fail(FailureCode.TOO_MUCH, entry=index)
+        elif entry.on_full is OnFull.REFUSE and (full or cell.frozen):
+            run.fail(FailureCode.FROZEN if cell.frozen else FailureCode.FULL, entry=index)
+        elif full and entry.on_full is OnFull.EXCEED:
+            more = within(entry, more, before)
+        run.views.append(View(run.index, index, before, used, held + more, entry.max, 0, full))
+    run.pending.append((_extend, (row, op)))
 
 
-def _extend(run: Run, row: HoldRow, op: Extend) -> None:
+def _extend(run: Run, plan: tuple[HoldRow, Extend]) -> None:
+    row, op = plan
     state = run.state
     row.expires_us = max(row.expires_us, run.now_us + op.ttl_us)
     state.live.enter(row.id, row.expires_us)
@@ -99,22 +120,38 @@ def _extend(run: Run, row: HoldRow, op: Extend) -> None:
         cell = state.cells[entry.key]
         cell.enter(row.id, row.expires_us)
         if more := op.more.get(entry.unit, 0):
-            cell.add_held(row.periods[index], more, row.ends_us[index])
-            row.amounts[index] += more
+            _hold_more(run, row, index, more)
             state.dirty_cells.add(entry.key)
     state.dirty_holds.add(row.id)
+
+
+def _hold_more(run: Run, row: HoldRow, index: int, more: int) -> None:
+    entry, period, end_us = row.entries[index], row.periods[index], row.ends_us[index]
+    cell = run.state.cells[entry.key]
+    fits = more
+    if entry.on_full is OnFull.EXCEED:
+        fits = within(entry, more, cell.taken(period, run.steady_us))
+    if fits < more:
+        row.over = row.over or [0] * len(row.entries)
+        over = cell.add_over(period, more - fits, end_us)
+        row.over[index] += over
+        more = fits + over
+    cell.add_held(period, fits, end_us)
+    row.amounts[index] += more
 
 
 def judge_commit(run: Run, op: Commit) -> None:
     """Book the actual. A hold that was let go, or that nobody remembers, is booked late."""
     if op.entries and run.state.hold(op.hold) is None:
-        run.pending.append((_commit_unknown, op))
-    elif (row := _find(run, op.hold, "commit")) is not None:
-        run.pending.append((_commit, row, op))
+        if _are_amounts(run, op.actuals):
+            run.pending.append((_commit_unknown, (op, run.index)))
+    elif (row := _find(run, op.hold, "commit")) is not None and _are_amounts(run, op.actuals):
+        run.pending.append((_commit, (row, op, run.index)))
 
 
-def _commit_unknown(run: Run, op: Commit) -> None:
-    places = [locate(entry.window, run.now_us) for entry in op.entries]
+def _commit_unknown(run: Run, plan: tuple[Commit, int]) -> None:
+    op, index = plan
+    places = [locate(entry.window, now_us=run.now_us, steady_us=run.steady_us) for entry in op.entries]
     row = HoldRow(
         op.hold,
         HoldState.EXPIRED,
@@ -126,20 +163,22 @@ def _commit_unknown(run: Run, op: Commit) -> None:
         [entry.amount for entry in op.entries],
     )
     run.state.holds[op.hold] = row
-    _commit(run, row, op)
+    _commit(run, (row, op, index))
 
 
-def _commit(run: Run, row: HoldRow, op: Commit) -> None:
-    before = row.state
-    late = before is not HoldState.DISPATCHED
-    amounts = [_actual(entry, row.amounts[i], op.actuals) for i, entry in enumerate(row.entries)]
-    if row.begin_key is not None and (begun := run.state.begun.get(row.begin_key)) is not None:
-        begun.answer = op.answer if op.answer is not None else b""
-        run.state.dirty_begun.add(row.begin_key)
-    _end(run.state, row, HoldState.SETTLED, amounts, run.now_us, what="commit", late=late)
-    run.views.extend(_views(run, row))
-    row.last = Applied(tuple(run.views), run.now_us)
-    _count_outcomes(run, op.then)
+def _commit(run: Run, plan: tuple[HoldRow, Commit, int]) -> None:
+    row, op, index = plan
+    late = row.state is not HoldState.DISPATCHED
+    if row.begin_key is not None:
+        run.state.answer_begun(row.begin_key, row.id, op.answer if op.answer is not None else b"", run.now_us)
+    _end(run, row, HoldState.SETTLED, _actuals(row, op.actuals), what="commit", late=late)
+    _answer(run, row, index)
+    for count in op.then:
+        book_count(run, count)
+
+
+def _actuals(row: HoldRow, actuals: dict[str, int]) -> list[int]:
+    return [_actual(entry, held, actuals) for entry, held in zip(row.entries, row.amounts, strict=True)]
 
 
 def _actual(entry: HoldEntry, held: int, actuals: dict[str, int]) -> int:
@@ -148,102 +187,126 @@ def _actual(entry: HoldEntry, held: int, actuals: dict[str, int]) -> int:
     return held if entry.at_commit is AtCommit.KEEP else 0
 
 
-def _count_outcomes(run: Run, counts: tuple[Count, ...]) -> None:
-    for count in counts:
-        period, end_us = locate(count.window, run.now_us)
-        cell = run.state.cells.setdefault(count.key, fresh_cell(count.window))
-        cell.taken(period, run.now_us)
-        cell.add_used(period, count.n, end_us)
-        run.state.dirty_cells.add(count.key)
-
-
 def judge_release(run: Run, op: Release) -> None:
     """It is known that nothing happened: free everything."""
     if (row := _find(run, op.hold, "release")) is not None:
-        run.pending.append((_release, row, op))
+        run.pending.append((_release, (row, op, run.index)))
 
 
-def _release(run: Run, row: HoldRow, op: Release) -> None:
+def _release(run: Run, plan: tuple[HoldRow, Release, int]) -> None:
+    row, op, index = plan
     row.evidence = op.evidence
-    _forget_begun(run.state, row)
-    _end(run.state, row, HoldState.RELEASED, [0] * len(row.entries), run.now_us, what="release")
-    run.views.extend(_views(run, row))
-    row.last = Applied(tuple(run.views), run.now_us)
+    _free(run, row, HoldState.RELEASED, what="release")
+    _answer(run, row, index)
 
 
 def judge_resolve(run: Run, op: Resolve) -> None:
     """An assumed-spent hold gets its true outcome."""
-    if (row := _find(run, op.hold, "resolve")) is not None:
-        run.pending.append((_resolve, row, op))
+    row = run.state.hold(op.hold)
+    wanted = HoldState.SETTLED if op.outcome is ResolveAs.SPENT else HoldState.RELEASED
+    if row is not None and row.state is wanted:
+        run.views.extend(row.last.views if row.last is not None else ())
+    elif (row := _find(run, op.hold, "resolve")) is not None and _are_amounts(run, op.actuals):
+        run.pending.append((_resolve, (row, op, run.index)))
 
 
-def _resolve(run: Run, row: HoldRow, op: Resolve) -> None:
+def _resolve(run: Run, plan: tuple[HoldRow, Resolve, int]) -> None:
+    row, op, index = plan
     if op.outcome is ResolveAs.SPENT:
-        amounts = [_actual(entry, row.amounts[i], op.actuals) for i, entry in enumerate(row.entries)]
-        _end(run.state, row, HoldState.SETTLED, amounts, run.now_us, what="resolve", late=True)
-        if row.begin_key is not None and (begun := run.state.begun.get(row.begin_key)) is not None:
-            begun.answer = b""
-            run.state.dirty_begun.add(row.begin_key)
+        if row.begin_key is not None:
+            run.state.answer_begun(row.begin_key, row.id, b"", run.now_us)
+        _end(run, row, HoldState.SETTLED, _actuals(row, op.actuals), what="resolve", late=True)
     else:
-        _forget_begun(run.state, row)
-        _end(run.state, row, HoldState.RELEASED, [0] * len(row.entries), run.now_us, what="resolve", late=True)
-    run.views.extend(_views(run, row))
-    row.last = Applied(tuple(run.views), run.now_us)
+        _free(run, row, HoldState.RELEASED, what="resolve", late=True)
+    _answer(run, row, index)
 
 
-def expire(state: Ledger, row: HoldRow, now_us: int) -> None:
+def judge_expire(run: Run, op: Expire) -> None:
+    """Sweep what is due; or end the named hold, which must be one that is known."""
+    if op.hold is None:
+        run.pending.append((_sweep, op))
+    elif (row := run.state.hold(op.hold)) is None:
+        run.fail(FailureCode.UNKNOWN_HOLD)
+    elif row.live and _find(run, op.hold, "extend") is not None:
+        run.pending.append((_expire, (row, op)))
+
+
+def _sweep(run: Run, op: Expire) -> None:
+    for hold in run.state.live.due(run.now_us, op.limit):
+        expire(run, hold)
+
+
+def _expire(run: Run, plan: tuple[HoldRow, Expire]) -> None:
+    row, op = plan
+    expire(run, row.id)
+    for count in op.then:
+        book_count(run, count)
+
+
+def expire(run: Run, hold: str) -> None:
     """A due hold: one that never left frees everything, one that did is assumed to have been spent in full."""
+    row = run.state.holds[hold]
     if row.state is HoldState.RESERVED:
-        _forget_begun(state, row)
-        _end(state, row, HoldState.EXPIRED, [0] * len(row.entries), now_us, what="expire")
+        _free(run, row, HoldState.EXPIRED, what="expire")
         return
     amounts = [
         amount if entry.at_expiry is AtExpiry.SPEND else 0
         for entry, amount in zip(row.entries, row.amounts, strict=True)
     ]
-    _end(state, row, HoldState.ASSUMED_SPENT, amounts, now_us, what="expire")
+    _end(run, row, HoldState.ASSUMED_SPENT, amounts, what="expire")
 
 
-def _end(
-    state: Ledger, row: HoldRow, after: HoldState, amounts: list[int], now_us: int, *, what: str, late: bool = False
-) -> None:
+def _free(run: Run, row: HoldRow, after: HoldState, *, what: str, late: bool = False) -> None:
+    """Nothing came of it: its idempotency key and everything it held are free again."""
+    if row.begin_key is not None:
+        run.state.forget_begun(row.begin_key, row.id)
+    _end(run, row, after, [0] * len(row.entries), what=what, late=late)
+
+
+def _end(run: Run, row: HoldRow, after: HoldState, amounts: list[int], *, what: str, late: bool = False) -> None:
     """Leave `row`'s present state for `after`, with `amounts` booked in its cells."""
-    before, frozen = row.state, []
-    promised = before in (HoldState.RESERVED, HoldState.DISPATCHED, HoldState.ASSUMED_SPENT)
-    booked, over = [], []
+    state, before, live, steady_us = run.state, row.state, row.live, run.steady_us
+    booked, over, frozen = [], [], []
     for index, entry in enumerate(row.entries):
-        cell = state.cells.get(entry.key)
-        if cell is None:
-            cell = state.cells[entry.key] = fresh_cell(entry.window)
-        period, end_us = row.periods[index], row.ends_us[index]
-        if row.live:
-            cell.add_held(period, -row.amounts[index], end_us)
-            cell.leave(row.id)
-        elif row.booked is not None and row.over is not None:
-            cell.add_used(period, -row.booked[index], end_us)
-            cell.add_over(period, -row.over[index], end_us)
-        fits = _fits(entry, amounts[index], entry.max - cell.taken(period, now_us), row.amounts[index] * promised)
-        cell.add_used(period, fits, end_us)
-        cell.add_over(period, amounts[index] - fits, end_us)
-        if fits < amounts[index] and entry.on_full is OnFull.REFUSE:
-            cell.frozen = True
-            frozen.append(entry.key)
+        amount, period, end_us = amounts[index], row.periods[index], row.ends_us[index]
+        cell = cell_of(state, entry.key, entry.window, run.now_us)
+        cell.taken(period, steady_us)
+        stands = _withdraw(cell, row, index, live=live)
+        if amount:
+            most = MAX_AMOUNT if entry.on_full is OnFull.OBSERVE else entry.max
+            fits = min(amount, max(stands, most - cell.taken(period, steady_us)))
+            cell.add_used(period, fits, end_us)
+        else:
+            fits = 0
+        if fits < amount:
+            amount = fits + cell.add_over(period, amount - fits, end_us)
+            if entry.on_full is OnFull.REFUSE:
+                cell.frozen = True
+                frozen.append(entry.key)
         booked.append(fits)
-        over.append(amounts[index] - fits)
+        over.append(amount - fits)
         state.dirty_cells.add(entry.key)
     state.live.leave(row.id)
-    row.state, row.booked, row.over, row.ended_us = after, booked, over, now_us
+    row.state, row.booked, row.over, row.ended_us = after, booked, over, run.now_us
     state.dirty_holds.add(row.id)
-    _note(state, row, before, now_us, what=what, late=late, frozen=tuple(frozen))
+    _note(state, row, before, run.now_us, what=what, late=late, frozen=tuple(frozen))
 
 
-def _fits(entry: HoldEntry, amount: int, room: int, promised: int) -> int:
-    """How much of `amount` is booked as spent; the rest is overage."""
-    if entry.on_full is OnFull.OBSERVE:
-        return amount
-    if entry.on_full is OnFull.EXCEED:
-        return min(amount, max(0, room))
-    return min(amount, max(promised, room))
+def _withdraw(cell: WindowCell, row: HoldRow, index: int, *, live: bool) -> int:
+    """Take out of the cell what `row` stands for in it now, and answer how much that was (overage left out)."""
+    period, end_us = row.periods[index], row.ends_us[index]
+    over = row.over[index] if row.over is not None else 0
+    if live:
+        stands = row.amounts[index] - over
+        cell.add_held(period, -stands, end_us)
+        cell.leave(row.id)
+    else:
+        stands = row.booked[index] if row.booked is not None else 0
+        if stands and cell.reaches(period):
+            cell.add_used(period, -stands, end_us)
+    if over and cell.over(period):
+        cell.add_over(period, -over, end_us)
+    return stands
 
 
 def _note(
@@ -256,57 +319,75 @@ def _note(
     late: bool = False,
     frozen: tuple[str, ...] = (),
 ) -> None:
-    totals = [b + o for b, o in zip(row.booked, row.over, strict=True)] if row.booked and row.over else []
-    actuals = row.per_unit(totals) if totals else {}
-    over = {unit: n for unit, n in row.per_unit(row.over).items() if n} if row.over else {}
+    over = row.over or [0] * len(row.entries)
+    actuals = row.per_unit([b + o for b, o in zip(row.booked, over, strict=True)]) if row.booked is not None else {}
+    overage = {unit: amount for unit, amount in row.per_unit(over).items() if amount}
     state.steps.append(
-        Step(row.id, before, row.state, actuals, over, frozen, late, now_us, what, evidence=row.evidence)
+        Step(row.id, before, row.state, actuals, overage, frozen, late, now_us, what, evidence=row.evidence)
     )
 
 
-def _views(run: Run, row: HoldRow) -> list[View]:
-    found = []
-    for index, entry in enumerate(row.entries):
-        used, held = run.state.cells[entry.key].figures(row.periods[index], run.now_us)
-        found.append(View(run.index, index, used + held, used, held, entry.max, 0))
-    return found
-
-
-def _forget_begun(state: Ledger, row: HoldRow) -> None:
-    if row.begin_key is not None and state.begun.pop(row.begin_key, None) is not None:
-        state.dirty_begun.add(row.begin_key)
+def _answer(run: Run, row: HoldRow, index: int) -> None:
+    """Say how the hold's cells stand now, and keep the answer for a repeat of the step."""
+    views = []
+    for entry_index, entry in enumerate(row.entries):
+        used, held = run.state.cells[entry.key].figures(row.periods[entry_index], run.steady_us)
+        views.append(View(index, entry_index, used + held, used, held, entry.max, 0))
+    run.views.extend(views)
+    row.last = Applied(tuple(views), run.now_us)
 
 
 def judge_refund(run: Run, op: Refund) -> None:
     """Give back part of what was booked: never more than was, once for each refund id, within 35 days."""
     row = _find(run, op.hold, "refund")
-    if row is None or op.refund in row.refunds:
+    if row is None or op.refund in row.refunds or not _are_amounts(run, op.amounts):
         return
-    assert row.booked is not None
-    assert row.over is not None
     if run.now_us > row.ended_us + KEEP_PERIODS_US:
         run.fail(FailureCode.TOO_LATE)
         return
-    left = row.per_unit([b + o for b, o in zip(row.booked, row.over, strict=True)])
-    if any(amount < 0 or amount > left.get(unit, 0) for unit, amount in op.amounts.items()):
+    left = row.per_unit(_cost(row))
+    if any(amount > left.get(unit, 0) for unit, amount in op.amounts.items()):
         run.fail(FailureCode.TOO_MUCH, detail=", ".join(f"{unit}: {amount}" for unit, amount in left.items()))
         return
-    run.pending.append((_refund, row, op))
+    run.pending.append((_refund, (row, op)))
 
 
-def _refund(run: Run, row: HoldRow, op: Refund) -> None:
+def _cost(row: HoldRow) -> list[int]:
+    """What an ended hold came to cost, entry by entry."""
     assert row.booked is not None
     assert row.over is not None
-    for index, entry in enumerate(row.entries):
-        amount = min(op.amounts.get(entry.unit, 0), row.booked[index] + row.over[index])
+    return [booked + over for booked, over in zip(row.booked, row.over, strict=True)]
+
+
+def _refund(run: Run, plan: tuple[HoldRow, Refund]) -> None:
+    row, op = plan
+    assert row.booked is not None
+    assert row.over is not None
+    for index, (entry, cost) in enumerate(zip(row.entries, _cost(row), strict=True)):
+        amount = min(op.amounts.get(entry.unit, 0), cost)
+        if not amount:
+            continue
         from_over = min(amount, row.over[index])
         cell = run.state.cells.get(entry.key)
         if cell is not None and cell.reaches(row.periods[index]):
             cell.add_over(row.periods[index], -from_over, row.ends_us[index])
             cell.add_used(row.periods[index], from_over - amount, row.ends_us[index])
+            run.state.dirty_cells.add(entry.key)
         row.over[index] -= from_over
         row.booked[index] -= amount - from_over
-        run.state.dirty_cells.add(entry.key)
     row.refunds[op.refund] = op.amounts
     run.state.dirty_holds.add(row.id)
-    _note(run.state, row, HoldState.SETTLED, run.now_us, what="refund")
+    run.state.steps.append(
+        Step(
+            row.id,
+            row.state,
+            row.state,
+            op.amounts,
+            {},
+            (),
+            late=False,
+            now_us=run.now_us,
+            what="refund",
+            refund=op.refund,
+        )
+    )

@@ -1,26 +1,19 @@
 """The closed vocabulary: everything that can ever happen to a ledger, as data.
 
 A call becomes one `Batch`. Its lists are evaluated together: `admit` is all or nothing, `always` applies whatever is
-decided, `refuse` only when `admit` is refused. Operations carry no clock and no randomness: amounts are integers of the
-unit they name, times are microseconds since the Unix epoch by the store's clock, durations are microseconds. A hold has
-the id of the batch that admitted it, so that one id names the decision, the hold and the audit record.
-
-Operations are immutable and hold nothing that varies from call to call, so that one policy and one caller share the
-same prepared tuple of them for every call.
+decided, `refuse` only when `admit` is refused. Operations are immutable, so that one policy and one caller share a
+prepared tuple of them. They carry no clock and no randomness: amounts are integers of the unit they name, times are
+microseconds since the Unix epoch by the store's clock, durations are microseconds. A hold has the id of the batch that
+admitted it, so that one id names the decision, the hold and the audit record.
 """
 
 from enum import IntEnum, StrEnum
 
 import msgspec
 
-MAX_AMOUNT = 2**53 - 1
-"""No amount and no time is ever larger: every store and every JSON reader keeps such integers exactly."""
-
-FOREVER_US = MAX_AMOUNT
-"""The time that never comes."""
-
-ROLLING_BUCKETS = 60
-"""A rolling window is kept in this many sub-buckets; the oldest is counted whole until it has left entirely."""
+MAX_AMOUNT = 2**53 - 1  # no amount and no time is larger: every store and every JSON reader keeps such integers exactly
+FOREVER_US = MAX_AMOUNT  # the time that never comes
+ROLLING_BUCKETS = 60  # sub-buckets of a rolling window; the oldest counts whole until it has left entirely
 
 
 class OnFull(StrEnum):
@@ -40,7 +33,7 @@ class AtCommit(StrEnum):
 
 
 class AtExpiry(StrEnum):
-    """What becomes of an entry when a dispatched hold expires: booked in full, freed, or given back."""
+    """What becomes of an entry when a dispatched hold expires: booked in full, or (slots, deposits) free again."""
 
     SPEND = "spend"
     FREE = "free"
@@ -131,10 +124,10 @@ class Gate(msgspec.Struct, frozen=True):
 
 
 class SetGate(msgspec.Struct, frozen=True):
-    """The only way a gate changes. On the key of a window cell it freezes (DENIED and above) or thaws (OPEN).
+    """The only way a gate changes. On the key of a window cell it also freezes (DENIED and above) or thaws the cell.
 
-    `factor_permille` scales the paces of batches that pass a throttled gate; `until_us` opens the gate by itself;
-    `if_version` makes the change conditional on the version last seen.
+    `factor_permille` scales the paces of batches that pass a throttled gate; `until_us` opens the gate by itself, not a
+    frozen cell; `if_version` makes the change conditional on the version last seen (0: never changed).
     """
 
     key: str
@@ -224,7 +217,7 @@ class Dispatch(msgspec.Struct, frozen=True):
 
 
 class Extend(msgspec.Struct, frozen=True):
-    """Keep a live hold alive until now + `ttl_us`, and hold `more` (unit → amount), if there is room."""
+    """Keep a live hold alive until now + `ttl_us`, and hold `more` (unit → amount), if there is room everywhere."""
 
     hold: str
     ttl_us: int
@@ -234,8 +227,8 @@ class Extend(msgspec.Struct, frozen=True):
 class Commit(msgspec.Struct, frozen=True):
     """Book what the call did cost. `actuals` maps unit → amount; a missing unit means the held amount.
 
-    `answer` is kept for idempotent repeats; `then` carries outcome counts and cannot fail the commit; `entries` say
-    where to book when the ledger does not know the hold.
+    `answer` is kept for idempotent repeats; `then` carries outcome counts and cannot fail the commit; `entries` say where
+    to book when the ledger does not know the hold.
     """
 
     hold: str
@@ -301,9 +294,8 @@ class Part(StrEnum):
 class Batch(msgspec.Struct, frozen=True):
     """One atomic step. `valid_from_us` and `valid_until_us` bound the time its calendar periods were planned for.
 
-    `epoch` is the version of the policy it was planned under; None means any. `retry` says that this id may have been
-    sent before, so that the store looks among everything it remembers. `record` is what the audit log is to say and is
-    opaque to the ledger.
+    `epoch` is the version of the policy it was planned under (None: any). `retry` says that this id may have been sent
+    before, so that the store looks among everything it remembers. `record` is for the audit log, opaque to the ledger.
     """
 
     id: str
@@ -319,17 +311,11 @@ class Batch(msgspec.Struct, frozen=True):
 
 def validity(*operations: Operation) -> tuple[int, int]:
     """The time `(from_us, until_us)` for which every calendar period and horizon in `operations` still fits."""
-    start_us, end_us = 0, FOREVER_US
-    for operation in operations:
-        entries: tuple[object, ...] = operation.entries if isinstance(operation, Hold) else (operation,)
-        for entry in entries:
-            window = getattr(entry, "window", None)
-            if isinstance(window, Calendar):
-                start_us = max(start_us, window.current.start_us)
-                end_us = min(end_us, window.next.end_us)
-        if isinstance(operation, Within):
-            end_us = min(end_us, operation.horizon_us)
-    return start_us, end_us
+    charged = [one for op in operations for one in (op.entries if isinstance(op, Hold) else (op,))]
+    calendars = [window for one in charged if isinstance(window := getattr(one, "window", None), Calendar)]
+    ends_us = [calendar.next.end_us for calendar in calendars]
+    ends_us.extend(op.horizon_us for op in operations if isinstance(op, Within))
+    return max((c.current.start_us for c in calendars), default=0), min(ends_us, default=FOREVER_US)
 
 
 class FailureCode(StrEnum):
@@ -366,9 +352,8 @@ class Failure(msgspec.Struct, frozen=True):
 class View(msgspec.Struct, frozen=True):
     """What one entry's cell held: `before` is booked and held together before the step, the rest is after it.
 
-    `reset_us` is when more room comes by itself (0: never). `over` says that an observed or soft limit stood above
-    its maximum, so that the call would have been refused. For a pace `used` is what of the burst is taken and
-    `wait_us` how long to wait before going on.
+    `reset_us` is when more room comes by itself (0: never). `over` says that a limit that does not refuse would have.
+    For a pace `used` is what of the burst is taken and `wait_us` how long to wait before going on.
     """
 
     index: int

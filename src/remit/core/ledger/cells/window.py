@@ -9,7 +9,7 @@ Calendar periods follow the store's clock (`now_us`). Rolling windows follow `st
 step back that the clock was ordered to make, and therefore never goes back itself.
 """
 
-from remit.core.ledger.operations import FOREVER_US, ROLLING_BUCKETS, Calendar, Life, Rolling, Window
+from remit.core.ledger.operations import FOREVER_US, MAX_AMOUNT, ROLLING_BUCKETS, Calendar, Life, Rolling, Window
 
 KEEP_PERIODS_US = 35 * 86_400_000_000
 """How long an ended period is kept, for refunds and late commits."""
@@ -46,8 +46,7 @@ class LiveHolds:
     def enter(self, hold: str, expires_us: int) -> None:
         """A hold stands here until it ends; entering again moves its expiry."""
         self.live[hold] = expires_us
-        if expires_us < self.next_due_us:
-            self.next_due_us = expires_us
+        self.next_due_us = min(self.next_due_us, expires_us)
         if self.waiting and expires_us <= self.waiting[0][0]:
             self.waiting = []
 
@@ -102,12 +101,12 @@ class PeriodCell(_Cell):
         super().__init__()
         self.periods: dict[int, Account] = {}
 
-    def taken(self, period: int, steady_us: int) -> int:  # noqa: ARG002 - one signature for both kinds of cell
+    def taken(self, period: int, steady_us: int) -> int:
         """Booked and held together in that period."""
         account = self.periods.get(period)
         return account.used + account.held if account is not None else 0
 
-    def figures(self, period: int, steady_us: int) -> tuple[int, int]:  # noqa: ARG002 - one signature for both kinds
+    def figures(self, period: int, steady_us: int) -> tuple[int, int]:
         """`(used, held)` of that period."""
         account = self.periods.get(period)
         return (account.used, account.held) if account is not None else (0, 0)
@@ -126,12 +125,14 @@ class PeriodCell(_Cell):
             account = self.periods[period] = Account(end_us)
         account.used += amount
 
-    def add_over(self, period: int, amount: int, end_us: int) -> None:
-        """Record `amount` as overage of that period (negative: a correction undoes it)."""
+    def add_over(self, period: int, amount: int, end_us: int) -> int:
+        """Record `amount` as overage of that period (negative: a correction undoes it), as far as integers go."""
         account = self.periods.get(period)
         if account is None:
             account = self.periods[period] = Account(end_us)
+        amount = min(amount, MAX_AMOUNT - account.over)
         account.over += amount
+        return amount
 
     def over(self, period: int) -> int:
         """The overage recorded in that period."""
@@ -165,7 +166,7 @@ class RollingCell(_Cell):
         self.held = 0
         self.over_total = 0
 
-    def taken(self, period: int, steady_us: int) -> int:  # noqa: ARG002 - one signature for both kinds of cell
+    def taken(self, period: int, steady_us: int) -> int:
         """Booked in the window that ends now, and everything held."""
         floor = steady_us // self.bucket_us - ROLLING_BUCKETS
         if floor > self.floor:
@@ -183,21 +184,23 @@ class RollingCell(_Cell):
             self.total -= buckets.pop(bucket)
         self.floor = floor
 
-    def add_held(self, period: int, amount: int, end_us: int) -> None:  # noqa: ARG002 - as above
+    def add_held(self, period: int, amount: int, end_us: int) -> None:
         """Hold `amount` more (or less)."""
         self.held += amount
 
-    def add_used(self, period: int, amount: int, end_us: int) -> None:  # noqa: ARG002 - as above
+    def add_used(self, period: int, amount: int, end_us: int) -> None:
         """Book `amount` at the bucket of its admission; one that has left the window no longer counts."""
         if period >= self.floor and amount:
             self.buckets[period] = self.buckets.get(period, 0) + amount
             self.total += amount
 
-    def add_over(self, period: int, amount: int, end_us: int) -> None:  # noqa: ARG002 - as above
-        """Record `amount` as overage."""
+    def add_over(self, period: int, amount: int, end_us: int) -> int:
+        """Record `amount` as overage, as far as integers go."""
+        amount = min(amount, MAX_AMOUNT - self.over_total)
         self.over_total += amount
+        return amount
 
-    def over(self, period: int) -> int:  # noqa: ARG002 - as above
+    def over(self, period: int) -> int:
         """All overage ever recorded here."""
         return self.over_total
 
