@@ -4,6 +4,10 @@ Before a call happens Remit decides whether this caller may make it now, holds w
 what it did cost, and writes everything down in a log that cannot be quietly changed.
 """
 
-__all__ = ["__version__"]
+from remit.entrypoints.functions import Guard
+from remit.entrypoints.leash import Denied, Run
+from remit.errors import RemitError, StoreError, UsageError
+
+__all__ = ["Denied", "Guard", "RemitError", "Run", "StoreError", "UsageError", "__version__"]
 
 __version__ = "0.1.0"

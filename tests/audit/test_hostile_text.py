@@ -187,6 +187,13 @@ def test_honest_text_is_left_as_it_is(text: str) -> None:
     assert not holds_secret(text)
 
 
+@pytest.mark.parametrize("name", ["password", "Authorization", "x-api-key", "access_token", "clientSecret", "Cookie"])
+def test_an_argument_with_the_name_of_a_secret_is_masked_whatever_it_looks_like(name: str) -> None:
+    body = decode(encode(recorded(msgspec.structs.replace(REFUSED, arguments={name: "correct", "to": "anna"})))).body
+    assert isinstance(body, rec.Decision)
+    assert body.arguments == {name: "[masked]", "to": "anna"}
+
+
 def test_a_masked_key_still_says_which_key_it_was() -> None:
     assert clean(f"got {KEY}", max_chars=128) == f"got {KEY[:22]}_[masked]"
 

@@ -1,12 +1,15 @@
 """The upstream client: what is sent byte for byte, what is made of answers good and bad, and what each failure proves."""
 
 import asyncio
+import socket
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
 
 from remit.entrypoints.proxy.bounds import UpstreamLimits
 from remit.entrypoints.proxy.connection import Header
+from remit.entrypoints.proxy.response import UpstreamResponse
 from remit.errors import InvariantBroken, UpstreamFailed
 from tests.proxy_dataplane.wires import MILLISECOND_US, UpstreamEnd, calling, eventually, upstream_playing
 
@@ -17,6 +20,11 @@ TINY = UpstreamLimits(
     connect_us=50 * MILLISECOND_US,
     queue_us=50 * MILLISECOND_US,
 )
+
+
+async def read_on(response: UpstreamResponse) -> None:
+    while await response.read_some():
+        pass
 
 
 async def ever_ok(end: UpstreamEnd) -> None:
@@ -191,8 +199,7 @@ async def test_a_body_cut_short_is_a_failure_once_what_came_has_been_read(answer
             received += await response.read_some()
         read.set()
         with pytest.raises(UpstreamFailed) as caught:
-            while True:
-                received += await response.read_some()
+            await read_on(response)
         assert received.startswith(b"half")
         assert response.whole is None
         assert caught.value.dispatched
@@ -202,9 +209,9 @@ async def test_a_body_cut_short_is_a_failure_once_what_came_has_been_read(answer
 async def test_a_bad_chunk_is_a_failure_and_its_connection_is_gone() -> None:
     answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\nnonsense\r\n"
     async with upstream_playing(saying(answer)) as fake, calling(fake.port) as upstream:
+        response = await upstream.call("GET", b"/", ())
         with pytest.raises(UpstreamFailed, match="cannot be read") as caught:
-            response = await upstream.call("GET", b"/", ())
-            await response.read_some()
+            await read_on(response)
         assert caught.value.dispatched
         await eventually(lambda: upstream.open_connections == 0)
 
@@ -290,16 +297,18 @@ async def test_the_total_time_bounds_an_answer_that_keeps_trickling() -> None:
     assert caught.value.dispatched
 
 
-async def test_an_upstream_that_does_not_accept_in_time_got_nothing() -> None:
-    # A listening socket with a full backlog: connecting to it hangs.
-    server = await asyncio.start_server(lambda r, w: None, "127.0.0.1", 0, backlog=1, start_serving=False)
-    port = server.sockets[0].getsockname()[1]
-    server.sockets[0].listen(0)
-    blockers = [await asyncio.open_connection("127.0.0.1", port)]
-    async with calling(port, TINY) as upstream:
-        with pytest.raises(UpstreamFailed) as caught:
-            await upstream.call("GET", b"/", ())
-    assert (caught.value.dispatched, caught.value.timeout) in {(False, True), (True, True)}
-    for _, writer in blockers:
-        writer.close()
-    server.close()
+async def test_an_upstream_that_cannot_be_connected_to_in_time_got_nothing() -> None:
+    with ExitStack() as sockets:
+        listener = sockets.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        address = listener.getsockname()
+        for _ in range(4):  # nobody accepts, so these fill the backlog and the next one hangs
+            waiting = sockets.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(address)
+        async with calling(address[1], TINY) as upstream:
+            with pytest.raises(UpstreamFailed, match="could not be connected to in time") as caught:
+                await upstream.call("GET", b"/", ())
+    assert not caught.value.dispatched
+    assert caught.value.timeout

@@ -10,12 +10,13 @@ Decoding accepts exactly what encoding would have written, and nothing that mere
 """
 
 import re
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, TypeVar
 
 import msgspec
 
-from remit.audit.record import FORMAT, MAX_INTEGER, Body, Record
-from remit.audit.safe_text import clean, may_hold_secret
+from remit.audit.record import FORMAT, MAX_INTEGER, Body, Decision, Record
+from remit.audit.safe_text import MASK, clean, may_hold_secret, names_a_secret
 from remit.errors import AuditBroken, InvariantBroken
 
 MAX_RECORD_BYTES: Final = 256 * 1024
@@ -36,6 +37,7 @@ _ENCODER: Final = msgspec.json.Encoder(order="sorted")
 _DECODER: Final = msgspec.json.Decoder(Record, strict=True)
 _STRUCTURE: Final = b"{}[]:,-0123456789 "
 _LONG_NUMBER: Final = re.compile(rb"[0-9]{16,}")
+_PLAIN: Final = bytes(set(range(0x20, 0x7F)) - set(b"\\"))
 
 
 def encode(record: Record) -> bytes:
@@ -83,17 +85,22 @@ def _fast(record: Record) -> bytes | None:
     except (UnicodeEncodeError, OverflowError):
         return None
     # Without escapes, quotes only begin and end strings; as many commas bound the items of any list.
-    if not line.isascii() or b"\\" in line or b"\x7f" in line or line.count(b",") > MAX_ITEMS:
+    if line.translate(None, _PLAIN) or line.count(b",") > MAX_ITEMS:
         return None
     pieces = line.split(b'"')
-    if max(map(len, pieces)) > MAX_NAME_CHARS or may_hold_secret(line.decode()):
+    if max(map(len, pieces)) > MAX_NAME_CHARS:
         return None
     between = b" ".join(pieces[::2])
     if between.translate(None, _STRUCTURE) or any(
         int(digits) > MAX_INTEGER for digits in _LONG_NUMBER.findall(between)
     ):
         return None
-    return line
+    if isinstance(record.body, Decision) and any(map(names_a_secret, record.body.arguments)):
+        return None
+    return None if may_hold_secret(b'"'.join(pieces[1::2]).decode()) else line
+
+
+T = TypeVar("T")
 
 
 class _Cleaner:
@@ -102,23 +109,33 @@ class _Cleaner:
     def __init__(self) -> None:
         self.dropped = 0
 
-    def map(self, members: dict[str, Any], *, string_chars: int = 0) -> dict[str, Any]:
-        """Members with clean ASCII keys; string values bounded by `string_chars`, or else by the member's name."""
-        self.dropped += max(0, len(members) - MAX_ITEMS)
+    def map(self, members: dict[str, Any]) -> dict[str, Any]:
+        """Members with clean ASCII keys; strings bounded by the member's name."""
         return {
-            _key(name): self.value(member, name, max_chars=string_chars or LONGER_CHARS.get(name, MAX_NAME_CHARS))
-            for name, member in list(members.items())[:MAX_ITEMS]
+            _key(name): self.value(member, name, max_chars=LONGER_CHARS.get(name, MAX_NAME_CHARS))
+            for name, member in self.first(list(members.items()))
         }
+
+    def arguments(self, members: dict[str, str]) -> dict[str, str]:
+        """Arguments: what has the name of a secret is masked, whatever it looks like."""
+        return {
+            _key(name): MASK if names_a_secret(name) else clean(text, max_chars=MAX_ARGUMENT_CHARS)
+            for name, text in self.first(list(members.items()))
+        }
+
+    def first(self, items: Sequence[T]) -> Sequence[T]:
+        """As many items as are kept; the others are counted."""
+        self.dropped += max(0, len(items) - MAX_ITEMS)
+        return items[:MAX_ITEMS]
 
     def value(self, value: Any, name: str, *, max_chars: int) -> Any:
         """One value: text cleaned, integers checked, containers walked (their depth is that of the record types)."""
         if isinstance(value, str):
             return clean(value, max_chars=max_chars)
         if isinstance(value, dict):
-            return self.map(value, string_chars=MAX_ARGUMENT_CHARS if name == "arguments" else 0)
+            return self.arguments(value) if name == "arguments" else self.map(value)
         if isinstance(value, (list, tuple)):
-            self.dropped += max(0, len(value) - MAX_ITEMS)
-            return [self.value(item, name, max_chars=max_chars) for item in value[:MAX_ITEMS]]
+            return [self.value(item, name, max_chars=max_chars) for item in self.first(value)]
         if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_INTEGER:
             return value
         raise InvariantBroken(f"the audit log keeps integers up to 2^53-1 and text; `{name}` is neither")

@@ -11,6 +11,7 @@ named in the policy (`audit.redact`, see `redact`).
 """
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from remit.core.key_format import KEY_ID_CHARS, KEY_LIKE_PATTERN, KEY_PREFIX
@@ -52,16 +53,25 @@ _SECRET: Final = re.compile(
 """Every alternative starts with a literal and repeats one class at a time, so that hostile text cannot make it slow."""
 
 
-def _suspects() -> dict[str, re.Pattern[str]]:
-    """For each literal that a secret starts with, how lower-cased ASCII text goes on where it may be one."""
-    suspects = {"remit": re.compile(KEY_LIKE_PATTERN), "-----begin": re.compile("-----begin")}
-    suspects |= {start.lower(): re.compile(rf"{start.lower()}[a-z0-9_-]*\.") for start in _JWT_STARTS}
-    suspects |= {name: re.compile(name + _IS) for name in _HEADERS + _NAMES}
-    suspects |= {scheme: re.compile(scheme + _GAP) for scheme in (*_SCHEMES, "digest")}
-    return suspects | {start: re.compile(rf"{start}[a-z0-9_-]{{16}}") for start in _VENDORS}
+_BARE_SUSPECTS: Final = {
+    "remit": re.compile(KEY_LIKE_PATTERN),
+    "ey": re.compile(r"ey[ja][a-z0-9_-]*\."),
+    "ew": re.compile(r"ew[ok0][a-z0-9_-]*\."),
+    "sk-": re.compile(r"sk-[a-z0-9_-]{16}"),
+    "k_live_": re.compile(r"k_live_[a-z0-9_-]{16}"),
+    "k_test_": re.compile(r"k_test_[a-z0-9_-]{16}"),
+    "gh": re.compile(r"gh[oprsu]_[a-z0-9_-]{16}"),
+}
+"""For each literal that a secret can start with, how lower-cased ASCII text goes on where it may be one."""
 
+_INTRODUCED_SUSPECTS: Final = (
+    {name: re.compile(name + _IS) for name in _HEADERS + _NAMES}
+    | {scheme: re.compile(scheme + _GAP) for scheme in (*_SCHEMES, "digest")}
+    | {"-----begin": re.compile("-----begin")}
+)
+"""The same for secrets that a word introduces, which takes a space or one of `=:%+` between the two."""
 
-_SUSPECTS: Final = _suspects()
+_INTRODUCE_NOTHING: Final = bytes(set(range(128)) - set(b" =:%+"))
 _CUT_MARK: Final = re.compile(r"\.\.\.\[[0-9]+ more\]$")
 
 
@@ -73,7 +83,15 @@ def holds_secret(text: str) -> bool:
 def may_hold_secret(text: str) -> bool:
     """Whether printable ASCII `text` may hold a secret: quick, and errs only to yes."""
     lowered = text.lower()
-    return any(literal in lowered and suspect.search(lowered) is not None for literal, suspect in _SUSPECTS.items())
+    if _any_suspect(_BARE_SUSPECTS, lowered):
+        return True
+    introduced = text.encode("ascii").translate(None, _INTRODUCE_NOTHING)
+    return bool(introduced) and _any_suspect(_INTRODUCED_SUSPECTS, lowered)
+
+
+def names_a_secret(name: str) -> bool:
+    """Whether what goes by this name (an argument, a header field) is a secret, whatever it looks like."""
+    return name.lower().endswith(_NAMES + _HEADERS)
 
 
 def clean(text: str, *, max_chars: int) -> str:
@@ -87,6 +105,10 @@ def clean(text: str, *, max_chars: int) -> str:
         return shown
     marker = f"...[{max(dropped, len(shown) - max_chars)} more]"
     return shown[: max_chars - len(marker)] + marker
+
+
+def _any_suspect(suspects: Mapping[str, re.Pattern[str]], lowered: str) -> bool:
+    return any(literal in lowered and suspect.search(lowered) is not None for literal, suspect in suspects.items())
 
 
 def _masked_prefix(text: str, max_chars: int) -> str:

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from remit.audit.redact import Redaction
 from remit.config import coverage
@@ -30,7 +30,10 @@ from remit.core.units import parse_duration
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 
-SQLITE = "sqlite:///"
+MAX_NAMES: Final = {"upstreams": 500, "tools": 2000, "limits": 500}
+"""How many of each a policy may have."""
+
+SQLITE: Final = "sqlite:///"
 """How the embedded store is written: a path follows, relative to the policy file or absolute."""
 
 
@@ -46,6 +49,7 @@ def load_policy(content: str | bytes, *, source: str = "policy") -> Loaded:
     """Compile the text of a policy. Raises `PolicyError` with every problem; `source` is what it calls the file."""
     document = read_document(content, source=source)
     problems = Problems(document.lines, source=source)
+    _check_sizes(document.data, problems)
     problems.report_lines(document.problems)
     shape = read_shape(document.data, problems)
     if shape is None or not isinstance(document.data, dict):
@@ -57,6 +61,15 @@ def load_policy(content: str | bytes, *, source: str = "policy") -> Loaded:
     return Loaded(policy, problems.warnings)
 
 
+def _check_sizes(data: Plain, problems: Problems) -> None:
+    """Every limit is compared with every tool, so neither may be without end; nothing else is read then."""
+    for section, most in MAX_NAMES.items():
+        items = data.get(section) if isinstance(data, dict) else None
+        if isinstance(items, dict) and len(items) > most:
+            problems.add((section,), f"has {len(items)} of them: the most is {most}, leave some out")
+    problems.raise_if_any()
+
+
 def load_policy_file(path: str | FilePath) -> Loaded:
     """Compile a policy file. A relative store lies beside the file, wherever the command was started.
 
@@ -66,8 +79,9 @@ def load_policy_file(path: str | FilePath) -> Loaded:
     try:
         with FilePath(path).open("rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        text = f"the file cannot be read: {(error.strerror or 'it is not a file').lower()}"
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not a file"
+        text = f"the file cannot be read: {reason.lower()}"
         raise policy_error([(0, text)], source=source) from None
     loaded = load_policy(content, source=source)
     folder = FilePath(path).absolute().parent

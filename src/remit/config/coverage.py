@@ -5,7 +5,6 @@ or key, or for everybody together. A session or an agent is no such thing, becau
 What is allowed but probably not meant is a warning.
 """
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -36,6 +35,12 @@ def covers(limit: Limit, tool: str) -> bool:
     return not limit.tools or parse_tool_patterns(limit.tools).match(tool)
 
 
+def covered(limit: Limit, tools: Iterable[Tool]) -> list[Tool]:
+    """Those of `tools` that a limit concerns for some caller."""
+    patterns = parse_tool_patterns(limit.tools or ("*",))
+    return [tool for tool in tools if patterns.match(tool.name)]
+
+
 def holds_money(limit: Limit) -> bool:
     """Whether a limit is a budget that every caller stands under and none can multiply."""
     is_hard = isinstance(limit.rule, Budget) and limit.mode is Mode.ENFORCE
@@ -44,13 +49,10 @@ def holds_money(limit: Limit) -> bool:
 
 def check_names(policy: Policy, names: Names, problems: Problems) -> None:
     """Report tools, patterns and upstreams that are named but do not exist, and upstreams that nothing uses."""
-    if names.upstreams is not None:
-        for tool in policy.tools.values():
-            if tool.upstream not in names.upstreams:
-                path: Path = ("tools", tool.name, "upstream")
-                problems.add(
-                    path, f"there is no upstream {shown(tool.upstream)}{_guess(tool.upstream, names.upstreams)}"
-                )
+    for tool in policy.tools.values():
+        if names.upstreams is not None and tool.upstream not in names.upstreams:
+            what = f"there is no upstream {shown(tool.upstream)}"
+            _unknown(("tools", tool.name, "upstream"), what, tool.upstream, names.upstreams, problems)
     if names.tools is None:
         return
     for limit in policy.limits.values():
@@ -65,32 +67,30 @@ def _check_limit_names(limit: Limit, tools: frozenset[str], problems: Problems) 
     for index, pattern in enumerate(limit.tools):
         matching = parse_tool_patterns([pattern])
         if not any(matching.match(tool) for tool in tools):
-            problems.add(
-                ("limits", limit.name, "tools", index), f"no tool is called {shown(pattern)}{_guess(pattern, tools)}"
-            )
+            what = f"no tool is called {shown(pattern)}"
+            _unknown(("limits", limit.name, "tools", index), what, pattern, tools, problems)
     if not isinstance(limit.rule, Units):
         return
     for name in limit.rule.weights:
         path: Path = ("limits", limit.name, "weigh", name)
         if name not in tools:
-            problems.add(path, f"no tool is called {shown(name)}{_guess(name, tools)}")
+            _unknown(path, f"no tool is called {shown(name)}", name, tools, problems)
         elif not covers(limit, name):
             problems.add(path, "the limit does not concern this tool: add it to `tools`, or leave it out here")
 
 
-def _guess(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1) if len(name) <= 128 else []
-    return f"; did you mean `{close[0]}`?" if close else ": write one that the policy has"
+def _unknown(path: Path, what: str, name: str, known: frozenset[str], problems: Problems) -> None:
+    problems.add(path, what + (problems.guess(name, known) or ": write one that the policy has"))
 
 
 def check_money(policy: Policy, problems: Problems) -> None:
     """Report priced tools that no budget holds, and warn of budgets that can never be used."""
     limits, currency = policy.limits, policy.currency
     priced = [tool for tool in policy.tools.values() if tool.price is not None and tool.price.hold_micros > 0]
+    held = {tool.name for limit in limits.values() if holds_money(limit) for tool in covered(limit, priced)}
     for tool in priced:
-        path: Path = ("tools", tool.name)
-        if not any(holds_money(limit) and covers(limit, tool.name) for limit in limits.values()):
-            problems.add((*path, "price"), _unheld(tool, limits, currency))
+        if tool.name not in held:
+            problems.add(("tools", tool.name, "price"), _unheld(tool, limits, currency))
     for limit in limits.values():
         if isinstance(limit.rule, Budget):
             _warn_of_budget(limit, limit.rule, priced, currency, problems)
@@ -98,9 +98,9 @@ def check_money(policy: Policy, problems: Problems) -> None:
 
 def _unheld(tool: Tool, limits: Mapping[str, Limit], currency: str) -> str:
     near = [limit for limit in limits.values() if isinstance(limit.rule, Budget) and covers(limit, tool.name)]
-    why = "".join(f" ({_why_not(limit)})" for limit in near[:3])
+    why = "; ".join(_why_not(limit) for limit in near[:3])
     return (
-        f"calls cost money and no enforced budget holds their callers{why}: "
+        f"calls cost money and no enforced budget holds their callers{f' ({why})' if why else ''}: "
         f"add a limit such as `org-money: {{budget: 100 {currency}/day, per: org}}`"
     )
 
@@ -116,7 +116,7 @@ def _why_not(limit: Limit) -> str:
 
 def _warn_of_budget(limit: Limit, rule: Budget, priced: list[Tool], currency: str, problems: Problems) -> None:
     path: Path = ("limits", limit.name)
-    concerned = [tool for tool in priced if covers(limit, tool.name)]
+    concerned = covered(limit, priced)
     if not concerned:
         problems.warn(path, "has no effect: none of the tools that it concerns costs anything")
     for tool in concerned:
@@ -139,7 +139,7 @@ def check_callers(policy: Policy, problems: Problems) -> None:
             text = "stronger credentials are not supported yet: until they are, any API key for the tool may call it"
             problems.warn((*path, "risk"), text)
     for limit in policy.limits.values():
-        concerned = [tool for tool in policy.tools.values() if covers(limit, tool.name)]
+        concerned = covered(limit, policy.tools.values())
         _warn_of_nameless(limit, [tool for tool in concerned if tool.anonymous], problems)
         _warn_of_targets(limit, concerned, problems)
         _warn_of_weights(limit, concerned, problems)

@@ -21,6 +21,7 @@ from remit.config.phrases import (
     say_who,
     until_room,
 )
+from remit.config.tools import BODILESS_METHODS
 from remit.core.ledger.operations import ROLLING_BUCKETS
 from remit.core.money import ceil_div, format_micros
 from remit.core.policy import (
@@ -103,11 +104,11 @@ def _is_priced(tool: Tool) -> bool:
 
 def _arguments(tool: Tool) -> str:
     read = join_and([_argument(argument) for argument in tool.arguments])
-    if tool.extra_arguments:
-        return (
-            f"It reads {read}; whatever else a call holds passes unread." if read else "What calls hold passes unread."
-        )
-    return f"It reads {read}; a call that holds more is refused." if read else "It takes no arguments."
+    has_body = tool.route is not None and tool.route.method not in BODILESS_METHODS
+    if not has_body:
+        return f"It reads {read}." if read else "It takes no arguments."
+    rest = "whatever else its body holds passes unread" if tool.extra_arguments else "a body that holds more is refused"
+    return f"It reads {read}; {rest}." if read else f"It takes no arguments; {rest}."
 
 
 def _argument(argument: Argument) -> str:

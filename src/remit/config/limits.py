@@ -3,7 +3,6 @@
 A field that would have no effect is an error: what is accepted is enforced. A maximum of zero is allowed and denies.
 """
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
@@ -53,7 +52,7 @@ def read_limit(name: str, shape: LimitShape, currency: str | None, problems: Pro
         return None
     _check_fields(path, shape, kind, problems)
     rule = _rule((*path, kind), kind, shape, currency, problems)
-    per = _distinct((*path, "per"), shape.per, problems)
+    problems.check_distinct((*path, "per"), shape.per)
     _read_patterns((*path, "tools"), shape.tools, problems)
     _read_agents((*path, "agents"), shape.agents, problems)
     levels = _levels((*path, "warn_at"), shape.warn_at, problems)
@@ -62,7 +61,7 @@ def read_limit(name: str, shape: LimitShape, currency: str | None, problems: Pro
     return Limit(
         name=name,
         rule=rule,
-        per=tuple(Dimension(dimension) for dimension in per),
+        per=tuple(Dimension(dimension) for dimension in shape.per),
         tools=tuple(shape.tools),
         agents=tuple(shape.agents),
         mode=Mode(shape.mode),
@@ -175,21 +174,14 @@ def _counted(path: Path, kind: str, shape: LimitShape, problems: Problems) -> Qu
     return Units(max=quota.count, window=quota.window, weights=dict(shape.weigh))
 
 
-def _distinct(path: Path, items: Sequence[str], problems: Problems) -> Sequence[str]:
-    for index, item in enumerate(items):
-        if item in items[:index]:
-            problems.add((*path, index), f"{shown(item)} stands twice: leave one out")
-    return items
-
-
 def _read_patterns(path: Path, patterns: list[str], problems: Problems) -> None:
-    _distinct(path, patterns, problems)
+    problems.check_distinct(path, patterns)
     for index, pattern in enumerate(patterns):
         problems.read((*path, index), lambda text: parse_tool_patterns([text]), pattern)
 
 
 def _read_agents(path: Path, agents: list[str], problems: Problems) -> None:
-    _distinct(path, agents, problems)
+    problems.check_distinct(path, agents)
     for index, agent in enumerate(agents):
         problems.read((*path, index), _check_agent, agent)
 
@@ -207,7 +199,7 @@ def _check_agent(text: str) -> str:
 
 
 def _levels(path: Path, texts: list[str], problems: Problems) -> tuple[int, ...]:
-    _distinct(path, texts, problems)
+    problems.check_distinct(path, texts)
     levels = [problems.read((*path, index), _parse_permille, text) for index, text in enumerate(texts)]
     return tuple(sorted(level for level in levels if level is not None))
 

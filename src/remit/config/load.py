@@ -47,6 +47,11 @@ _SYNTAX: Final = (
     ("expected <block end>", "the indentation does not fit the lines above, or a quote is not closed"),
     ("expected the node content", "a value is missing before this sign: put text that starts with a sign in quotes"),
     ("cannot start any", "text that starts with this sign must be in quotes"),
+    ("alphabetic or numeric", "text that starts with `*` or `&` must be in quotes"),
+    (
+        "sequence entries are not allowed",
+        "a `-` does not belong here: write the list as `[a, b]`, or on lines of its own",
+    ),
     ("duplicate", "a directive stands twice: a policy has none, remove them"),
     ("directive", "a line starts with `%`: a policy has no directives, remove it"),
     ("document start", "only one policy fits in a file: remove everything from `---` or `...` on"),
@@ -232,6 +237,7 @@ class _Reader:
     def _place(self, value: Plain, line: int) -> None:
         if not self._frames:
             self.root = value
+            self.lines[()] = line
             return
         frame = self._frames[-1]
         if isinstance(frame.items, dict):

@@ -5,7 +5,8 @@ stands in the file (`("limits", "transfers", "quota")`); a value that is wrong m
 on it is not complained about a second time.
 """
 
-from collections.abc import Callable, Mapping
+import difflib
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, TypeAlias, TypeVar
 
 from remit.core.reading import shown
@@ -18,6 +19,8 @@ MAX_PROBLEMS: Final = 100
 """More than these are counted, not listed."""
 
 _MAX_PART_CHARS: Final = 128
+_MAX_GUESSES: Final = 30
+_MAX_GUESSED_AMONG: Final = 500
 
 
 def spell_path(path: Path) -> str:
@@ -41,6 +44,7 @@ class Problems:
         self._problems: list[tuple[int, str]] = []
         self._warnings: list[tuple[int, str]] = []
         self._broken: set[Path] = set()
+        self._guesses_left = _MAX_GUESSES
 
     def add(self, path: Path, text: str) -> None:
         """Report that the value at `path` is wrong: "`path`: text"."""
@@ -67,13 +71,32 @@ class Problems:
             self.add(path, str(error))
             return None
 
+    def check_distinct(self, path: Path, items: Sequence[str | int]) -> None:
+        """Report every item of a list that stands in it already."""
+        seen: set[str | int] = set()
+        for index, item in enumerate(items):
+            if item in seen:
+                self.add((*path, index), f"{shown(str(item))} stands twice: leave one out")
+            seen.add(item)
+
+    def guess(self, name: str, known: Collection[str]) -> str:
+        """What may have been meant by a name that is not known: `; did you mean …?`, or nothing.
+
+        Guessing is slow, so only short names are guessed, among not too many, and only for the first few in a file.
+        """
+        if len(name) > _MAX_PART_CHARS or len(known) > _MAX_GUESSED_AMONG or self._guesses_left <= 0:
+            return ""
+        self._guesses_left -= 1
+        close = difflib.get_close_matches(name, known, n=1)
+        return f"; did you mean `{close[0]}`?" if close else ""
+
     def is_broken(self, *path: str | int) -> bool:
         """Whether something was reported at or below `path`."""
         return path in self._broken
 
     def line(self, path: Path) -> int:
         """The line of `path`, or of the nearest thing round it; 0 if nothing is known."""
-        for length in range(len(path), 0, -1):
+        for length in range(len(path), -1, -1):
             if (line := self._lines.get(path[:length])) is not None:
                 return line
         return 0

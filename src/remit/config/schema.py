@@ -31,15 +31,16 @@ def _text(pattern: str) -> Any:
     return Field(json_schema_extra={"pattern": pattern})
 
 
+_NUMBER_IS_TEXT: Final = BeforeValidator(
+    lambda value: str(value) if type(value) is int else value, json_schema_input_type=int | str
+)
+"""Where a plain number is a whole text already, as in `quota: 500`."""
+
 Duration: TypeAlias = Annotated[str, _text(_DURATION)]
 Money: TypeAlias = Annotated[str, _text(f"^{_MONEY}$")]
-Count: TypeAlias = Annotated[str, _text(rf"^[0-9]{{1,16}}(/{_WINDOW})?$")]
+Count: TypeAlias = Annotated[str, _text(rf"^[0-9]{{1,16}}(/{_WINDOW})?$"), _NUMBER_IS_TEXT]
 ToolPattern: TypeAlias = Annotated[str, _text(rf"^(\*|{_TOOL_NAME}(\.\*)?)$")]
-Size: TypeAlias = Annotated[
-    str,
-    _text(r"^[0-9]{1,10}( ?(B|KiB|MiB))?$"),
-    BeforeValidator(lambda value: str(value) if type(value) is int else value, json_schema_input_type=int | str),
-]
+Size: TypeAlias = Annotated[str, _text(r"^[0-9]{1,10}( ?(B|KiB|MiB))?$"), _NUMBER_IS_TEXT]
 DimensionName: TypeAlias = Literal[
     "agent", "actor", "caller", "user", "org", "account", "key", "session", "tool", "target", "address"
 ]
@@ -101,8 +102,8 @@ class PriceShape(Shape):
         examples=["header.x-cost"],
         json_schema_extra={"pattern": r"^(header|body)\..+$"},
     )
-    free_on: list[Annotated[int, Field(ge=200, le=499)]] = Field(
-        default=[], description="Answers with these statuses cost nothing (200 to 499).", examples=[[404, 422]]
+    free_on: list[Annotated[int, Field(ge=200, le=599)]] = Field(
+        default=[], description="Answers with these statuses cost nothing (200 to 599).", examples=[[404, 422]]
     )
 
 
@@ -123,7 +124,7 @@ class ToolShape(Shape):
         json_schema_extra={"propertyNames": {"pattern": _NAME}},
     )
     extra: Literal["refuse", "allow"] = Field(
-        default="refuse", description="What becomes of query parameters and body members that no argument names."
+        default="refuse", description="What becomes of members of the body that no argument names."
     )
     target: str | None = Field(
         default=None,

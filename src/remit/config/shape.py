@@ -5,7 +5,6 @@ to write. A field that is planned is told apart from a slip of the pen. Tools, l
 left out of the shape, so that the rest can still be checked; `Problems.is_broken` remembers them.
 """
 
-import difflib
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -13,15 +12,15 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from remit.config.load import Plain
+from remit.config.phrases import quoted
 from remit.config.problems import Path, Problems, spell_path
 from remit.config.schema import FUTURE_FIELDS, FUTURE_VALUES, SHAPES, PolicyShape, Shape
-from remit.core.reading import shown
+from remit.core.reading import is_digits, shown
 
 NAMED_SECTIONS: Final = ("upstreams", "tools", "limits")
 """Sections whose fields are names that the operator chose."""
 
 _PLACEHOLDERS: Final[Mapping[str, Plain]] = {"version": 1, "currency": "USD", "tools": {}}
-_MAX_GUESSED_CHARS: Final = 64
 
 
 def read_shape(data: Plain, problems: Problems) -> PolicyShape | None:
@@ -67,9 +66,11 @@ def _report(data: Plain, detail: ErrorDetails, problems: Problems) -> None:
         path = (*path, str(detail["loc"][-1]))
         problems.report(path, f"{spell_path(path)} is missing: {_example(path)}")
     elif kind == "extra_forbidden":
-        problems.report(path, _unknown(path))
+        problems.report(path, _unknown(path, problems))
     elif value is not None:
-        problems.add(path, _misfit(kind, path, value, detail.get("ctx", {})))
+        allowed = str(detail.get("ctx", {}).get("expected", ""))
+        text = _unlisted(path, value, allowed, problems) if kind == "literal_error" else None
+        problems.add(path, text or _misfit(kind, path, value, detail.get("ctx", {})))
 
 
 def _locate(data: Plain, location: tuple[int | str, ...]) -> tuple[Path, Plain]:
@@ -109,13 +110,14 @@ def _flow(value: Any) -> str:
     return str(value)
 
 
-def _unknown(path: Path) -> str:
+def _unknown(path: Path, problems: Problems) -> str:
     shape, name = _shape_at(path[:-1]), str(path[-1])
     future = FUTURE_FIELDS.get(shape, frozenset()) if shape is not None else frozenset()
     if name in future:
         return f"{spell_path(path)} is not supported yet: leave it out"
-    known = [*(shape.model_fields if shape is not None else ()), *future]
-    return f"{spell_path(path)} is not a field of {_what(path)}{_guess(name, known)}"
+    known = list(shape.model_fields) if shape is not None else []
+    meant = problems.guess(name, [*known, *sorted(future)]) or f": it has {', '.join(quoted(known))}"
+    return f"{spell_path(path)} is not a field of {_what(path)}{meant}"
 
 
 def _what(path: Path) -> str:
@@ -128,22 +130,15 @@ def _what(path: Path) -> str:
             return spell_path((parent[-1],))
 
 
-def _guess(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1) if len(name) <= _MAX_GUESSED_CHARS else []
-    if close:
-        return f"; did you mean `{close[0]}`?"
-    return f": it has {', '.join(f'`{field}`' for field in known)}" if known else ""
-
-
 def _misfit(kind: str, path: Path, value: Plain, context: Mapping[str, Any]) -> str:
     found = _found(value)
     match kind:
         case "string_type":
             return f"must be text{_such_as(path)}, not {found}"
         case "int_type":
-            return f"must be a whole number{_such_as(path)}, not {found}"
+            return f"must be a whole number{_such_as(path)}, not {found}{_unquote(value)}"
         case "bool_type":
-            return f"must be `true` or `false`, not {found}"
+            return f"must be `true` or `false`, not {found}{_unquote(value)}"
         case "list_type":
             return f"must be a list{_such_as(path)}, not {found}"
         case "dict_type" | "model_type":
@@ -152,23 +147,24 @@ def _misfit(kind: str, path: Path, value: Plain, context: Mapping[str, Any]) -> 
             return f"must be at least {context['ge']}, not {found}"
         case "less_than_equal":
             return f"must be at most {context['le']}, not {found}"
-        case "literal_error":
-            return _unlisted(path, value, str(context["expected"]))
         case _:
             return f"cannot be {found}"
 
 
-def _unlisted(path: Path, value: Plain, expected: str) -> str:
+def _unquote(value: Plain) -> str:
+    is_quoted = isinstance(value, str) and (is_digits(value) or value in ("true", "false"))
+    return ": remove the quotes" if is_quoted else ""
+
+
+def _unlisted(path: Path, value: Plain, expected: str, problems: Problems) -> str:
     names = [part for part in path if isinstance(part, str)]
     shape = _shape_at(tuple(names[:-1]))
     future = FUTURE_VALUES.get((shape, names[-1]), frozenset()) if shape is not None else frozenset()
     if isinstance(value, str) and value in future:
         return f"{shown(value)} is not supported yet"
     allowed = [word.strip("'") for word in expected.replace(" or ", ", ").split(", ")]
-    close = difflib.get_close_matches(value, allowed, n=1) if isinstance(value, str) and len(value) <= 64 else []
-    if close:
-        return f"must be one of {', '.join(allowed)}, not {_found(value)}; did you mean `{close[0]}`?"
-    return f"must be {'one of ' if len(allowed) > 1 else ''}{', '.join(allowed)}, not {_found(value)}"
+    meant = problems.guess(value, allowed) if isinstance(value, str) else ""
+    return f"must be {'one of ' if len(allowed) > 1 else ''}{', '.join(allowed)}, not {_found(value)}{meant}"
 
 
 def _such_as(path: Path) -> str:

@@ -183,9 +183,7 @@ def _price(path: Path, shape: str | PriceShape, currency: str | None, problems: 
     source, name = ActualSource.HOLD, ""
     if shape.actual is not None:
         source, name = problems.read((*path, "actual"), parse_actual, shape.actual) or (source, name)
-    for index, status in enumerate(shape.free_on):
-        if status in shape.free_on[:index]:
-            problems.add((*path, "free_on", index), f"`{status}` stands twice: leave one out")
+    problems.check_distinct((*path, "free_on"), shape.free_on)
     if money is None:
         return None
     return Price(hold_micros=money.micros, actual=source, actual_name=name, free_on=frozenset(shape.free_on))

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from remit.audit.record import Admin, Body, CallerSeen, LimitSeen
 from remit.audit.record import Decision as DecisionRecord
 from remit.audit.record import Outcome as Decided
+from remit.audit.redact import ToolRedaction
 from remit.audit.settlements import is_settlement, settlement_of
 from remit.core.caller import Caller
 from remit.core.decide import Plan, conclude
@@ -16,9 +17,6 @@ from remit.core.decision import Allow, Decision, Deny, LimitUse
 from remit.core.ledger import operations as ops
 from remit.core.ledger.state import Step
 from remit.core.request import Request
-
-MAX_ARGUMENTS = 64
-
 
 def caller_seen(caller: Caller) -> CallerSeen:
     """The caller as the log names it."""
@@ -31,13 +29,6 @@ def caller_seen(caller: Caller) -> CallerSeen:
         tier=caller.tier or "",
         session=caller.session.id if caller.session is not None else "",
     )
-
-
-def _arguments(request: Request, redact: frozenset[str]) -> dict[str, str]:
-    found = {}
-    for name, value in list(request.arguments.items())[:MAX_ARGUMENTS]:
-        found[name] = "[redacted]" if name in redact or f"body.{name}" in redact else str(value)
-    return found
 
 
 def _limit_seen(use: LimitUse, code: str) -> LimitSeen:
@@ -58,7 +49,7 @@ class DecisionDraft:
 
     __slots__ = ("decision", "plan", "policy", "redact", "request", "seen")
 
-    def __init__(self, seen: CallerSeen, request: Request, *, policy: str, redact: frozenset[str]) -> None:
+    def __init__(self, seen: CallerSeen, request: Request, *, policy: str, redact: ToolRedaction) -> None:
         """`plan` is set once the batch that carries this draft exists."""
         self.seen = seen
         self.request = request
@@ -82,7 +73,7 @@ class DenialDraft:
 
     __slots__ = ("decision", "policy", "redact", "request", "seen")
 
-    def __init__(self, decision: Deny, seen: CallerSeen, request: Request, *, policy: str, redact: frozenset[str]) -> None:
+    def __init__(self, decision: Deny, seen: CallerSeen, request: Request, *, policy: str, redact: ToolRedaction) -> None:
         """`decision` is complete already."""
         self.decision = decision
         self.seen = seen
@@ -101,21 +92,24 @@ def decision_record(
     request: Request,
     *,
     policy: str,
-    redact: frozenset[str],
+    redact: ToolRedaction,
     plan: Plan | None = None,
 ) -> DecisionRecord:
     """The record of a decision."""
     amounts: Mapping[str, int] = _asked(plan) if plan is not None else {}
+    arguments = redact.arguments(request.arguments) if request.arguments else {}
+    path = redact.path(request.path, request.arguments) if redact.in_path else request.path
+    target = redact.target(request.target, argument=plan.template.tool.target) if plan is not None else ""
     if isinstance(decision, Allow):
         return DecisionRecord(
-            id=decision.id, outcome=Decided.ALLOW, reason="", tool=decision.tool, caller=seen, target=request.target,
-            method=request.method, path=request.path, arguments=_arguments(request, redact), amounts=dict(amounts),
+            id=decision.id, outcome=Decided.ALLOW, reason="", tool=decision.tool, caller=seen, target=target,
+            method=request.method, path=path, arguments=arguments, amounts=dict(amounts),
             would_refuse=decision.would_refuse, hold=decision.hold, policy=policy,
         )  # fmt: skip
     use = decision.use
     return DecisionRecord(
         id=decision.id, outcome=Decided.DENY, reason=decision.reason.value, tool=decision.tool, caller=seen,
-        target=request.target, method=request.method, path=request.path, arguments=_arguments(request, redact),
+        target=target, method=request.method, path=path, arguments=arguments,
         amounts=dict(amounts), limit=decision.violated[0] if decision.violated else "",
         per=", ".join(use.per) if use is not None else "", unit=use.unit if use is not None else "",
         used=use.used if use is not None else 0, held=use.held if use is not None else 0,

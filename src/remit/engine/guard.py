@@ -10,6 +10,7 @@ import contextlib
 import logging
 from collections.abc import Mapping
 
+from remit.audit.redact import Redaction
 from remit.core.caller import Caller
 from remit.core.decide import Plan, authorize, deny
 from remit.core.decision import Allow, Decision, Deny, LimitUse, Repeat
@@ -128,7 +129,12 @@ class Engine:
     def use(self, policy: Policy) -> None:
         """Decide by `policy` from now on. Counters live in the store and are kept where their cells stay the same."""
         self.policy = policy
-        self._redact = frozenset(policy.audit.redact)
+        redaction = Redaction.parse(policy.audit.redact)
+        self._redactions = {
+            name: redaction.of_tool({a.name: f"{a.source}.{a.member}" for a in tool.arguments})
+            for name, tool in policy.tools.items()
+        }
+        self._nothing_hidden = redaction.of_tool({})
         per = {dimension for limit in policy.limits.values() for dimension in limit.per}
         self._by_target = Dimension.TARGET in per
         self._by_address = Dimension.ADDRESS in per
@@ -161,7 +167,7 @@ class Engine:
             if isinstance(template, StaticDenial):
                 denied = deny(id_, self.store.now_us(), template, tool=tool.name)
                 return await self._record_denial(denied, request, caller)
-            draft = DecisionDraft(seen, request, policy=self.policy.digest, redact=self._redact)
+            draft = DecisionDraft(seen, request, policy=self.policy.digest, redact=self._redactions[tool.name])
             plan = draft.plan = authorize(template, request, id=id_, epoch=self.store.epoch, record=draft)
             outcome = await self.store.apply(plan.batch)
             if isinstance(outcome, ops.Stale):
@@ -187,7 +193,8 @@ class Engine:
         return denied
 
     async def _record_denial(self, denied: Deny, request: Request, caller: Caller) -> Deny:
-        draft = DenialDraft(denied, caller_seen(caller), request, policy=self.policy.digest, redact=self._redact)
+        redact = self._redactions.get(request.tool, self._nothing_hidden)
+        draft = DenialDraft(denied, caller_seen(caller), request, policy=self.policy.digest, redact=redact)
         await self.store.apply(ops.Batch(denied.id, (), record=draft))
         self.observer.observe(CallDecided(denied, caller))
         return denied

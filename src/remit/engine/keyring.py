@@ -7,7 +7,7 @@ already past this point slips through afterwards.
 import os
 
 from remit.audit.record import Admin, AdminAction
-from remit.core.caller import Caller, CredentialKind
+from remit.core.caller import Caller
 from remit.core.cell_keys import key_gate
 from remit.core.ledger import operations as ops
 from remit.engine.drafts import AdminDraft
@@ -15,6 +15,7 @@ from remit.engine.ids import DecisionIds
 from remit.errors import UnknownItem, UsageError
 from remit.identity import api_keys
 from remit.identity.api_keys import KeyRecord, NewKey
+from remit.identity.callers import caller_of_key
 from remit.ports import Store
 
 KIND = "key"
@@ -40,16 +41,7 @@ class KeyRing:
         """The caller that presented `text`. Raises `CredentialError`."""
         parsed = api_keys.parse(text)
         record = api_keys.authenticate(self._records.get(parsed.key_id), parsed, self._store.now_us())
-        return Caller(
-            kind=CredentialKind.API_KEY,
-            id=record.key_id,
-            address=address,
-            agent=record.agent,
-            user=record.user,
-            org=record.org,
-            tier=record.tier,
-            tools=record.tools,
-        )
+        return caller_of_key(record, address=address)
 
     def records(self) -> list[KeyRecord]:
         """Every key, the oldest first."""

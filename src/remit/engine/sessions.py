@@ -4,11 +4,12 @@ When a session was last used is kept in memory only: after a restart its idle ti
 """
 
 import os
+from dataclasses import replace
 
 import msgspec
 
 from remit.audit.record import Admin, AdminAction
-from remit.core.caller import Caller, Session
+from remit.core.caller import Caller
 from remit.core.cell_keys import session_gate
 from remit.core.ledger import operations as ops
 from remit.core.policy import Policy
@@ -16,6 +17,7 @@ from remit.engine.drafts import AdminDraft
 from remit.engine.ids import DecisionIds
 from remit.errors import UsageError
 from remit.identity import sessions
+from remit.identity.callers import session_of
 from remit.identity.sessions import SessionBounds, SessionRecord, SessionWish
 from remit.ports import Store
 
@@ -81,7 +83,7 @@ class SessionBook:
             self._records.get(id_), caller_id=caller.id, now_us=now_us, last_used_us=self._last_used_us.get(id_, 0)
         )
         self._last_used_us[id_] = now_us
-        return _inside(caller, record)
+        return replace(caller, session=session_of(record))
 
     async def close(self, text: str, caller: Caller) -> SessionRecord:
         """End a session of `caller`. Raises `CredentialError`."""
@@ -95,16 +97,6 @@ class SessionBook:
         self._records.pop(text, None)
         self._last_used_us.pop(text, None)
         return record
-
-
-def _inside(caller: Caller, record: SessionRecord) -> Caller:
-    session = Session(
-        id=record.session_id, expires_us=record.expires_us, budget_micros=record.budget_micros, calls=record.calls
-    )
-    return Caller(
-        kind=caller.kind, id=caller.id, address=caller.address, agent=caller.agent, user=caller.user, org=caller.org,
-        tier=caller.tier, tools=caller.tools, session=session,
-    )  # fmt: skip
 
 
 def as_json(record: SessionRecord, now_us: int) -> bytes:

@@ -34,7 +34,8 @@ class Portal:
         self._loop: asyncio.AbstractEventLoop | None = None
         if not immediate:
             self._loop = asyncio.new_event_loop()
-            threading.Thread(target=self._loop.run_forever, name="remit-portal", daemon=True).start()
+            self._thread = threading.Thread(target=_serve, args=(self._loop,), name="remit-portal", daemon=True)
+            self._thread.start()
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
         """Do `work` and wait for it, from a thread that is not the portal's own."""
@@ -52,3 +53,11 @@ class Portal:
         """Stop the loop; nothing may be under way."""
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()

@@ -64,7 +64,11 @@ class Guard:
             kind=CredentialKind.LOCAL, id="local", address="local", agent=agent, user=user, tools=("*",)
         )
         self._portal = Portal(immediate=store == MEMORY)
-        self._store: Store = self._portal.call(open_store(store))
+        try:
+            self._store: Store = self._portal.call(open_store(store, owner_note="remit.Guard"))
+        except BaseException:
+            self._portal.close()
+            raise
         self._limit("guard", (), budget=budget, calls=calls, rate=rate, concurrent=None)
         self._engine = Engine(self._store, self._policy())
 

@@ -19,7 +19,7 @@ def caller_of_key(record: KeyRecord, *, address: str, session: SessionRecord | N
         org=record.org,
         tier=record.tier,
         tools=record.tools,
-        session=None if session is None else _session(session),
+        session=None if session is None else session_of(session),
     )
 
 
@@ -28,7 +28,8 @@ def anonymous_caller(address: str) -> Caller:
     return Caller(kind=CredentialKind.NONE, id=address, address=address)
 
 
-def _session(record: SessionRecord) -> Session:
+def session_of(record: SessionRecord) -> Session:
+    """The session as decisions see it."""
     return Session(
         id=record.session_id,
         expires_us=record.expires_us,

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 from remit.audit.chain import Writer
 from remit.audit.record import Body
-from remit.core.ledger.interpreter import apply
 from remit.core.ledger.cells.window import PeriodCell
+from remit.core.ledger.interpreter import apply
 from remit.core.ledger.operations import FOREVER_US, Batch, Outcome
 from remit.core.ledger.state import Ledger
 from remit.stores.clock import AnchoredClock

@@ -46,6 +46,7 @@ class OwnerLock:
         """Made by `acquire` only."""
         self.path = path
         self._fd = fd
+        self._name_of_file = str(path)
         self.acknowledged = _acknowledged(os.pread(fd, _OWNER_AT, 0))
 
     @classmethod
@@ -55,7 +56,7 @@ class OwnerLock:
         fd = _open(path)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not _same_file(fd, path):
+            if not _same_file(fd, str(path)):
                 raise StoreBusy(f"`{path}` was replaced while it was being opened: try again")
         except BlockingIOError:
             owner = _owner(os.pread(fd, 4096, _OWNER_AT))
@@ -80,7 +81,7 @@ class OwnerLock:
 
     def intact(self) -> bool:
         """Whether the lock file is still the one that was locked; otherwise a second owner could come."""
-        return _same_file(self._fd, self.path)
+        return _same_file(self._fd, self._name_of_file)
 
     def release(self) -> None:
         """Let the next owner in."""
@@ -106,12 +107,14 @@ def _open(path: Path) -> int:
     except NotADirectoryError:
         raise StoreError(f"`{path.parent}` is not a directory: give another path for the ledger") from None
     except OSError as error:
-        raise StoreError(f"`{path}` cannot be written ({error.strerror}): the ledger's directory must be writable") from None
+        raise StoreError(
+            f"`{path}` cannot be written ({error.strerror}): the ledger's directory must be writable"
+        ) from None
 
 
-def _same_file(fd: int, path: Path) -> bool:
+def _same_file(fd: int, path: str) -> bool:
     try:
-        return os.path.samestat(os.fstat(fd), path.stat())
+        return os.path.samestat(os.fstat(fd), os.stat(path))  # noqa: PTH116 - asked after every group of writes
     except OSError:
         return False
 
@@ -131,6 +134,5 @@ def _owner(text: bytes) -> _Owner | None:
 def _in_use(file: Path, owner: _Owner | None) -> str:
     by = f"process {owner.pid} ({owner.note}) since {utc(owner.since_us)}" if owner is not None else "another process"
     return (
-        f"`{file}` is in use by {by}; one process owns an SQLite ledger: stop it, "
-        "or use Postgres or Valkey for several"
+        f"`{file}` is in use by {by}; one process owns an SQLite ledger: stop it, or use Postgres or Valkey for several"
     )

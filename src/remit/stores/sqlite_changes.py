@@ -31,7 +31,9 @@ SWEPT_PER_GROUP = 50
 FETCHED_AT_MOST = 1000
 """Rows that were only looked at leave memory with the next group of writes; so many of them are reason for one."""
 
-INSERT_HOLD = "INSERT INTO holds (state, admitted_us, expires_us, ended_us, plan, body, id) VALUES (?, ?, ?, ?, ?, ?, ?)"
+INSERT_HOLD = (
+    "INSERT INTO holds (state, admitted_us, expires_us, ended_us, plan, body, id) VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
 UPDATE_HOLD = """UPDATE holds SET state = ?, admitted_us = ?, expires_us = ?, ended_us = ?, plan = ?, body = ?
     WHERE id = ?"""
 INSERT_AUDIT = """INSERT INTO audit (writer, seq, time_us, mention, also, until, body, hash)

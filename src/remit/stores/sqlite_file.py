@@ -21,7 +21,18 @@ from remit.stores.sqlite_schema import APPLICATION_ID, FORMAT, MIGRATIONS
 QUICK_CHECK_BYTES: Final = 64 * 1024 * 1024
 """Files up to this size are checked whole when they are opened; of larger ones the tables that decisions rest on."""
 
-VITAL_TABLES: Final = ("meta", "head", "cells", "paces", "gates", "seen", "begun", "refusals_open", "documents", "writers")
+VITAL_TABLES: Final = (
+    "meta",
+    "head",
+    "cells",
+    "paces",
+    "gates",
+    "seen",
+    "begun",
+    "refusals_open",
+    "documents",
+    "writers",
+)
 BUSY_MS: Final = 2_000
 CACHE_KB: Final = 65_536
 CHECKPOINT_PAGES: Final = 2_000
@@ -51,7 +62,7 @@ class LedgerFile:
         self._lock = lock
         self._owner = owner
         self._db: sqlite3.Connection | None = None
-        self._places: list[tuple[Path, os.stat_result]] = []
+        self._places: list[tuple[str, tuple[int, int]]] = []
 
     @property
     def db(self) -> sqlite3.Connection:
@@ -87,14 +98,19 @@ class LedgerFile:
         store_id = self.store_id
         owner = self._read_head()
         if owner != self._owner or self.store_id != store_id:
-            raise StoreUnavailable(f"another process has taken over `{self.path}`: restart this one when that has ended")
+            raise StoreUnavailable(
+                f"another process has taken over `{self.path}`: restart this one when that has ended"
+            )
         self._refuse_loss(self.groups, self.store_id, accepted=False)
         self._note_places()
 
+    def begin(self) -> None:
+        """Begin a transaction; `SQLITE_BUSY` if another program writes."""
+        self.db.execute("BEGIN IMMEDIATE")
+
     def stage(self, changes: Changes) -> None:
-        """Begin a transaction and change the rows. Nothing is left behind if this raises."""
+        """Change the rows inside the transaction. Nothing is left behind if this raises."""
         db = self.db
-        db.execute("BEGIN IMMEDIATE")
         try:
             if db.execute(ADVANCE, (*changes.head, self._owner, self.groups)).rowcount != 1:
                 raise StoreUnavailable(f"another process has written to `{self.path}`: stop it, then restart this one")
@@ -124,6 +140,15 @@ class LedgerFile:
     def wait_for_locks(self, *, patient: bool) -> None:
         """Whether to wait for other programs' locks, or to fail at once: whoever must not be held up cannot wait."""
         self.db.execute(f"PRAGMA busy_timeout = {BUSY_MS if patient else 0}")
+
+    def close(self) -> None:
+        """Empty the write-ahead log, if that is possible, and let go of the file."""
+        if self._db is not None:
+            try:
+                self.checkpoint()
+            except sqlite3.Error:
+                pass  # the log stays, and the next owner reads it
+        self.close_connection()
 
     def close_connection(self) -> None:
         """Let go of the file, not of the lock."""
@@ -222,19 +247,25 @@ class LedgerFile:
         )
 
     def _note_places(self) -> None:
-        wal = self.path.with_name(self.path.name + "-wal")
-        self._places = [(place, place.stat()) for place in (self.path, wal)]
+        wal = f"{self.path}-wal"
+        self._places = [(place, _identity(place)) for place in (str(self.path), wal)]
 
     def _still_there(self) -> None:
         for place, noted in self._places:
             try:
-                same = os.path.samestat(place.stat(), noted)
+                same = _identity(place) == noted
             except FileNotFoundError:
                 same = False
             if not same:
                 raise StoreUnavailable(f"`{place}` was removed or replaced while it was in use: restart on a good copy")
         if not self._lock.intact():
             raise StoreUnavailable(f"`{self._lock.path}` was removed while it was held: restart this process")
+
+
+def _identity(place: str) -> tuple[int, int]:
+    """Which file it is. Plain strings, since this is asked after every group of writes."""
+    found = os.stat(place)  # noqa: PTH116 - a `Path` costs more than the question
+    return found.st_dev, found.st_ino
 
 
 def _create(path: Path) -> None:

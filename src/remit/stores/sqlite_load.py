@@ -18,7 +18,7 @@ from remit.core.ledger.cells.window import PeriodCell
 from remit.core.ledger.operations import Rung
 from remit.core.ledger.state import GateRow, HoldRow, Ledger
 from remit.errors import StoreCorrupt
-from remit.stores.sqlite_rows import Plans, cell_from, hold_from, refusals_from
+from remit.stores.sqlite_rows import Plans, Row, cell_from, hold_from, refusals_from
 
 SELECT_HOLDS = """SELECT id, state, admitted_us, expires_us, ended_us, body, plan, entries
     FROM holds LEFT JOIN plans ON hash = plan WHERE """
@@ -64,10 +64,10 @@ def _load(db: sqlite3.Connection, path: Path, plans: Plans) -> Loaded:
     return Loaded(ledger=ledger, writer=writer, writer_id=writer_id, time_us=time_us, refusals=refusals)
 
 
-def read_hold(row: tuple[object, ...], plans: Plans) -> HoldRow:
+def read_hold(row: Row, plans: Plans) -> HoldRow:
     """The hold in a row of `SELECT_HOLDS`. Raises `msgspec.DecodeError`, `KeyError` or `ValueError`."""
     *columns, digest, entries = row
-    if not isinstance(digest, bytes) or not isinstance(entries, bytes):
+    if entries is None:
         raise ValueError(f"the entries of hold {columns[0]} are missing")
     return hold_from(tuple(columns), plans.entries_of(digest, entries))
 
@@ -109,7 +109,9 @@ def _writer(db: sqlite3.Connection, path: Path, *, writer_id: int, seq: int, hea
         "SELECT seq, body, hash FROM audit WHERE writer = ? ORDER BY seq DESC LIMIT 2", (writer_id,)
     ).fetchall()
     if name is None or (last[0][0] if last else 0) != seq:
-        raise StoreCorrupt(f"`{path}` is damaged: its audit log should end at record {seq} and does not: restore a backup")
+        raise StoreCorrupt(
+            f"`{path}` is damaged: its audit log should end at record {seq} and does not: restore a backup"
+        )
     before = last[1][2] if len(last) > 1 else genesis(name[0])
     if last and (last[0][2] != head or link(before, last[0][1]) != head):
         raise StoreCorrupt(f"`{path}` is damaged: record {seq} of its audit log was changed: restore a backup")

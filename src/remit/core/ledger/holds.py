@@ -300,13 +300,21 @@ def _withdraw(cell: WindowCell, row: HoldRow, index: int, *, live: bool) -> int:
         stands = row.amounts[index] - over
         cell.add_held(period, -stands, end_us)
         cell.leave(row.id)
-    else:
-        stands = row.booked[index] if row.booked is not None else 0
-        if stands and cell.reaches(period):
-            cell.add_used(period, -stands, end_us)
+        if over:
+            cell.add_over(period, -over, end_us)
+        return stands
+    stands = row.booked[index] if row.booked is not None else 0
+    _take_back(cell, row, index, used=stands, over=over)
+    return stands
+
+
+def _take_back(cell: WindowCell, row: HoldRow, index: int, *, used: int, over: int) -> None:
+    """Undo bookings as far as the cell still remembers their period."""
+    period, end_us = row.periods[index], row.ends_us[index]
+    if used and cell.reaches(period):
+        cell.add_used(period, -used, end_us)
     if over and cell.over(period):
         cell.add_over(period, -over, end_us)
-    return stands
 
 
 def _note(
@@ -369,9 +377,8 @@ def _refund(run: Run, plan: tuple[HoldRow, Refund]) -> None:
             continue
         from_over = min(amount, row.over[index])
         cell = run.state.cells.get(entry.key)
-        if cell is not None and cell.reaches(row.periods[index]):
-            cell.add_over(row.periods[index], -from_over, row.ends_us[index])
-            cell.add_used(row.periods[index], from_over - amount, row.ends_us[index])
+        if cell is not None:
+            _take_back(cell, row, index, used=amount - from_over, over=from_over)
             run.state.dirty_cells.add(entry.key)
         row.over[index] -= from_over
         row.booked[index] -= amount - from_over

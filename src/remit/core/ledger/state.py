@@ -134,7 +134,7 @@ class Ledger:
     dirty_holds: set[str] = field(default_factory=set)
     _answers: OrderedDict[str, tuple[int, Outcome]] = field(default_factory=OrderedDict)
     _seen_by_time: list[tuple[int, str]] = field(default_factory=list)
-    _begun_by_time: list[tuple[int, str]] = field(default_factory=list)
+    _begun_round: list[str] = field(default_factory=list)
 
     def hold(self, hold: str) -> HoldRow | None:
         """The hold with that id, from memory or from wherever the store keeps the ended ones."""
@@ -197,17 +197,15 @@ class Ledger:
                 self.seen_floor_us = max(self.seen_floor_us, past_us)
 
     def begin(self, key: str, row: BegunRow, now_us: int) -> None:
-        """Remember an idempotency key. Answered keys that are past are forgotten, a few at a time."""
+        """Remember an idempotency key. Answered ones that are past are forgotten, a few at a time, round and round."""
         self.begun[key] = row
         self.dirty_begun.add(key)
-        heappush(self._begun_by_time, (row.expires_us, key))
-        for _ in range(FORGET_AT_ONCE):
-            if not self._begun_by_time or self._begun_by_time[0][0] > now_us:
-                break
-            _, old = heappop(self._begun_by_time)
-            begun = self.begun.get(old)
-            if begun is not None and begun.answer is not None and begun.expires_us <= now_us:
-                self.forget_begun(old, begun.hold)
+        if not self._begun_round:
+            self._begun_round = list(self.begun)
+        for _ in range(min(FORGET_AT_ONCE, len(self._begun_round))):
+            old = self._begun_round.pop()
+            if old in self.begun and self.begun[old].answer is not None and self.begun[old].expires_us <= now_us:
+                self.forget_begun(old, self.begun[old].hold)
 
     def answer_begun(self, key: str, hold: str, answer: bytes, now_us: int) -> None:
         """The call that began with `key` as `hold` has its answer; past its time nobody needs it any more."""
@@ -238,9 +236,7 @@ class Ledger:
                 for entry in row.entries:
                     self.cells[entry.key].enter(row.id, row.expires_us)
         self._seen_by_time = [(not_after_us, key) for key, not_after_us in self.seen.items()]
-        self._begun_by_time = [(row.expires_us, key) for key, row in self.begun.items()]
         heapify(self._seen_by_time)
-        heapify(self._begun_by_time)
 
     def clear_dirty(self) -> None:
         """Forget what was touched: the store has taken note."""

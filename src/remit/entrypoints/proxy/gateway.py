@@ -24,6 +24,7 @@ from remit.entrypoints.proxy.wellknown import PREFIX, WellKnown
 from remit.errors import BadRequest, ClientGone, CredentialError
 from remit.http.fields import parse_idempotency_key
 from remit.http.problem import problem_body, problem_headers
+from remit.identity.callers import anonymous_caller
 
 _log = logging.getLogger("remit.gateway")
 
@@ -64,7 +65,7 @@ class Gateway:
         watch = Stopwatch()
         watch.start()
         head = exchange.head
-        caller = Caller(kind=CredentialKind.NONE, id=head.peer, address=head.peer, agent=None)
+        caller = anonymous_caller(head.peer)
         request = Request(tool="", method=head.method, path=shown_path(head.target))
         try:
             caller = self._anonymous(head)
@@ -112,7 +113,7 @@ class Gateway:
 
     def _anonymous(self, head: RequestHead) -> Caller:
         address = self._addresses.client(head)
-        return Caller(kind=CredentialKind.NONE, id=address_prefix(address), address=address_prefix(address))
+        return anonymous_caller(address_prefix(address))
 
     def _check_host(self, head: RequestHead) -> None:
         if head.upgrade:

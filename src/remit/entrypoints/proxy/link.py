@@ -7,6 +7,7 @@ read as strictly as what a client says: it may be hostile, too.
 
 import asyncio
 import select
+import ssl
 from typing import Protocol, cast
 
 from remit.entrypoints.proxy.bodies import BodyReader, ChunkedBody, SizedBody, UnsizedBody
@@ -127,7 +128,8 @@ class Link(asyncio.Protocol):
             self._fail(f"sent an answer that cannot be read: {problem}")
 
     def eof_received(self) -> None:
-        if self._response is not None and self._reader is not None and self._reader.ends_at_close():
+        ends_here = self._reader is not None and self._reader.ends_at_close()
+        if self._response is not None and ends_here and _closed_properly(self._transport):
             self._finish(self._response)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -160,6 +162,7 @@ class Link(asyncio.Protocol):
         response = UpstreamResponse(self, status=said.status, headers=said.headers, content_length=said.content_length)
         self._keep = said.keep_alive
         self._head = None
+        head.set_result(response)  # read by its caller in a later turn of the loop
         self._response = response
         self._reader = reader = self._body_of(said)
         if reader is None or reader.complete:
@@ -168,7 +171,6 @@ class Link(asyncio.Protocol):
             self.want()
             if data:
                 self._read_body(response, data)
-        head.set_result(response)
 
     def _body_of(self, said: ResponseHead) -> BodyReader | None:
         if self._head_request or said.status in (204, 304):
@@ -214,3 +216,16 @@ class Link(asyncio.Protocol):
             self._response = None
         self._deadline = self._total_deadline = NEVER
         self._transport.abort()
+
+
+def _closed_properly(transport: asyncio.Transport) -> bool:
+    """Whether the end of this connection was meant: over TLS anybody can end TCP, but not say so (RFC 9112 §9.8)."""
+    tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+    if tls is None:
+        return True
+    try:
+        return not tls.read(1)
+    except ssl.SSLZeroReturnError:
+        return True
+    except ssl.SSLError:
+        return False

@@ -83,7 +83,9 @@ class UpstreamResponse:
     def close(self) -> None:
         """Stop: an answer not yet complete takes its connection with it."""
         if not self.complete and self._error is None:
-            self.fail(UpstreamFailed("the answer was not read to its end", dispatched=True))
+            self._pieces.clear()
+            self._buffered_bytes = 0
+            self.fail(UpstreamFailed("the answer was closed before its end", dispatched=True))
             self._source.give_up()
 
     # What the connection calls.

@@ -1,0 +1,55 @@
+"""The real `remit` commands, run as a person would run them: `remit why dec_…`, `remit audit verify`."""
+
+import asyncio
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from demo.children import ROOT, DemoFailed
+
+TIMEOUT_S = 60.0
+REMIT = Path(sys.executable).parent / "remit"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a command printed, and its exit code. `typed` is the command as a person would type it."""
+
+    typed: str
+    exit_code: int
+    out: str
+    errors: str
+
+
+class Remit:
+    """The command line, pointed at one policy (and so at its store, and at the gateway that has it open)."""
+
+    def __init__(self, policy: Path) -> None:
+        """Raises `DemoFailed` if the command is not installed beside this Python."""
+        self._policy = policy
+        if not REMIT.exists():
+            raise DemoFailed(f"there is no `remit` command beside {sys.executable}: run `make setup`, then `make demo`")
+
+    async def run(self, *arguments: str) -> Said:
+        """Run one command, whatever its exit code. Raises `DemoFailed` if it does not end."""
+        process = await asyncio.create_subprocess_exec(
+            str(REMIT), *arguments, cwd=ROOT, env=os.environ | {"REMIT_POLICY": str(self._policy)},
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        typed = " ".join(["remit", *arguments])
+        try:
+            out, errors = await asyncio.wait_for(process.communicate(), TIMEOUT_S)
+        except TimeoutError:
+            raise DemoFailed(f"`{typed}` did not end within {TIMEOUT_S:.0f} s") from None
+        finally:
+            if process.returncode is None:
+                process.kill()
+        return Said(typed, process.returncode or 0, out.decode().rstrip(), errors.decode().rstrip())
+
+    async def must(self, *arguments: str) -> str:
+        """Run one command and return what it printed. Raises `DemoFailed` with its own words if it fails."""
+        said = await self.run(*arguments)
+        if said.exit_code != 0:
+            raise DemoFailed(f"`{said.typed}` failed: {said.errors or said.out or f'exit code {said.exit_code}'}")
+        return said.out

@@ -1,0 +1,241 @@
+"""The incident: an agent that is told `retry`, does, and never stops. One of several processes that share its key.
+
+Each connection first asks whether the payee is all right, is told `retry`, and from then on sends the same transfer again
+as soon as the last answer is in. The answers are read (status, reason, whether the gateway told it to stop) and ignored:
+a refusal that says `x-should-retry: false` is just one more error to this program. The request bytes are made once, so
+that the gateway is what limits the pace, not its attacker.
+
+Settings come as one JSON line on standard input; the counts go out as JSON lines, several a second.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Self, cast
+
+import uvloop
+
+from demo.cast import TRANSFER, UNDER_REVIEW
+
+REPORT_EVERY_S = 0.1
+STALLED_S = 20.0
+MAX_ANSWER_BYTES = 256 * 1024
+FIRST_REFUSALS = 200  # the very first refusal is among the first few of each process
+
+
+class GaveUp(Exception):
+    """The loop cannot go on; the text says why."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What this process has sent and been answered. `failed` are attempts that got no proper answer."""
+
+    attempts: int = 0
+    validated: int = 0
+    admitted: int = 0
+    failed: int = 0
+    told_to_stop: int = 0
+    first_refused: str = ""
+    refused: Counter[str] = field(default_factory=Counter)
+
+    def as_json(self) -> str:
+        return json.dumps({name: getattr(self, name) for name in self.__slots__})
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Raises `ValueError` or `TypeError` for anything but a line that `as_json` wrote."""
+        members = json.loads(text)
+        return cls(**{**members, "refused": Counter(members["refused"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer; `head` is in lower case and ends before the empty line."""
+
+    status: int
+    head: bytes
+    body: bytes
+
+
+def request_bytes(path: str, *, host: str, key: str) -> bytes:
+    """A whole POST that names the loop's one transfer."""
+    body = f'{{"amount": {TRANSFER}, "currency": "USD", "to": "{UNDER_REVIEW}"}}'
+    head = (
+        f"POST {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {key}\r\n"
+        f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    )
+    return (head + body).encode("ascii")
+
+
+def read_answer(data: bytes) -> Answer | None:
+    """The one answer in `data`, None while it is not complete. Raises `GaveUp` if it cannot be one."""
+    end = data.find(b"\r\n\r\n")
+    if end < 0:
+        return None
+    head = data[:end].lower()
+    at = head.find(b"\r\ncontent-length: ")
+    if not head.startswith(b"http/1.1 ") or at < 0:
+        raise GaveUp("an answer without a status or a length came back")
+    stop = head.find(b"\r\n", at + 2)
+    whole = end + 4 + int(head[at + 18 : stop if stop >= 0 else end])
+    if len(data) > whole or whole > MAX_ANSWER_BYTES:
+        raise GaveUp("more came back than one answer")
+    return Answer(int(head[9:12]), head, data[end + 4 :]) if len(data) == whole else None
+
+
+def reason_of(answer: Answer) -> str:
+    """The stable code in a problem body, or the bare status where there is none."""
+    try:
+        return str(json.loads(answer.body)["reason"])
+    except (ValueError, KeyError, TypeError):
+        return f"status {answer.status}"
+
+
+class Looper:
+    """What the connections of this process share: the attempts that are left, and what became of the others."""
+
+    def __init__(self, attempts: int, *, host: str, key: str) -> None:
+        self._left = attempts
+        self._running = 0
+        self._reasons: dict[bytes, str] = {}
+        self.counts = Counts()
+        self.transfer = request_bytes("/transfer", host=host, key=key)
+        self.validate = request_bytes("/validate", host=host, key=key)
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def take(self) -> bool:
+        """Whether there is one more attempt to make."""
+        self._left -= 1
+        return self._left >= 0
+
+    def joined(self) -> None:
+        self._running += 1
+
+    def left(self) -> None:
+        """A connection has no more to do."""
+        self._running -= 1
+        if self._running == 0 and not self.done.done():
+            self.done.set_result(None)
+
+    def give_up(self, why: str) -> None:
+        if not self.done.done():
+            self.done.set_exception(GaveUp(why))
+
+    def take_note(self, answer: Answer) -> None:
+        """Count the answer to one attempt."""
+        counts = self.counts
+        counts.attempts += 1
+        if 200 <= answer.status < 300:
+            counts.admitted += 1
+            return
+        counts.refused[self._reason(answer)] += 1
+        counts.told_to_stop += b"\r\nx-should-retry: false" in answer.head
+        if counts.attempts - counts.admitted < FIRST_REFUSALS:
+            self._note_first(answer.head)
+
+    def _reason(self, answer: Answer) -> str:
+        """Bodies are read as JSON once for each different reason, and compared as bytes from then on."""
+        at = answer.body.find(b'"reason":')
+        if at < 0:
+            return reason_of(answer)
+        written = answer.body[at : answer.body.find(b",", at)]
+        if (reason := self._reasons.get(written)) is None:
+            reason = self._reasons[written] = reason_of(answer)
+        return reason
+
+    def _note_first(self, head: bytes) -> None:
+        """Decision ids sort by time: the smallest was refused first."""
+        _, _, rest = head.partition(b"\r\nremit-decision: ")
+        id = rest.partition(b"\r\n")[0].decode("ascii", "replace")
+        first = self.counts.first_refused
+        if id and (not first or id < first):
+            self.counts.first_refused = id
+
+
+class Connection(asyncio.Protocol):
+    """One kept connection: an attempt, its answer, the next attempt."""
+
+    _transport: asyncio.Transport
+
+    def __init__(self, looper: Looper) -> None:
+        self._looper = looper
+        self._data = b""
+        self._waiting = False
+        self._validating = True
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # what every loop gives for TCP, whatever its class
+        self._looper.joined()
+        self._send(self._looper.validate)
+
+    def data_received(self, data: bytes) -> None:
+        self._data = self._data + data if self._data else data
+        try:
+            answer = read_answer(self._data)
+            if answer is not None:
+                self._waiting, self._data = False, b""
+                self._go_on(answer)
+        except (GaveUp, ValueError) as error:
+            self._looper.give_up(str(error))
+            self._transport.close()
+
+    def _go_on(self, answer: Answer) -> None:
+        looper = self._looper
+        if not self._validating:
+            looper.take_note(answer)
+        elif b'"retry"' in answer.body:
+            self._validating = False
+            looper.counts.validated += 1
+        else:
+            raise GaveUp(f"`/validate` answered {answer.status} {answer.body[:200]!r} instead of `retry`")
+        if looper.take():
+            self._send(looper.transfer)
+        else:
+            self._transport.close()
+
+    def _send(self, request: bytes) -> None:
+        self._waiting = True
+        self._transport.write(request)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._waiting:
+            self._looper.counts.attempts += 1
+            self._looper.counts.failed += 1
+            self._looper.give_up(f"the gateway closed a connection in the middle of a call ({exc or 'no error'})")
+        self._looper.left()
+
+
+async def run(*, host: str, port: int, key: str, attempts: int, connections: int) -> None:
+    """Make all attempts, reporting on the way. Raises `GaveUp`."""
+    loop = asyncio.get_running_loop()
+    looper = Looper(attempts, host=f"{host}:{port}", key=key)
+    loop.set_exception_handler(lambda _, context: looper.give_up(f"{context.get('exception') or context['message']}"))
+    looper.joined()  # so that it is not over before the last connection stands
+    for _ in range(min(connections, attempts)):
+        await loop.create_connection(lambda: Connection(looper), host, port)
+    looper.left()
+    seen, since = -1, time.monotonic()
+    while not looper.done.done():
+        await asyncio.wait((looper.done,), timeout=REPORT_EVERY_S)
+        print(looper.counts.as_json(), flush=True)
+        if looper.counts.attempts != seen:
+            seen, since = looper.counts.attempts, time.monotonic()
+        elif time.monotonic() - since > STALLED_S:
+            raise GaveUp(f"no answer for {STALLED_S:.0f} s")
+    looper.done.result()
+
+
+def main() -> None:
+    settings = json.loads(sys.stdin.readline())
+    try:
+        uvloop.run(run(**settings))
+    except (GaveUp, OSError) as error:
+        sys.exit(f"the error loop gave up: {error}")
+
+
+if __name__ == "__main__":
+    main()
