@@ -143,7 +143,7 @@ class Service:
         return {
             "policy": str(self.path), "digest": self.policy.digest, "listen": self.url, "pid": os.getpid(),
             "uptime_s": int(time.monotonic() - self._started), "requests": counts.requests,
-            "connections": counts.connections, "running": counts.running, "refused_unread": counts.refused,
+            "turned_away": self.gateway.guessing.turned_away, "connections": counts.connections, "running": counts.running, "refused_unread": counts.refused,
             "settling": len(self.forwarding.settling), "store_ok": health.ok, "store_detail": health.detail,
             "clock_parted_us": health.clock_parted_us, "store": health.figures,
             "added_us": {"allowed": _quantiles(self.forwarding.allowed), "refused": _quantiles(self.forwarding.refused)},

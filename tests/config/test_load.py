@@ -107,7 +107,7 @@ def test_a_name_that_stands_twice_is_reported_and_the_rest_is_read() -> None:
         ("? {a: b}\n: c", 1, "a name is plain text"),
         ("a: 1\n'': 2", 2, "a name is missing"),
         ("a:\n\tb: 1", 2, "indent with spaces"),
-        ("a: {\n\tb: 1\n\t- c}", 3, "indent with spaces"),
+        ("a: {\n\tb: 1}", 2, "indent with spaces"),
         ("a: 1\nb: 'x", 2, "close them"),
         ("a: {b: 1", 1, "close them"),
         ("a: {b: GET /x/{id}}", 1, "in quotes"),

@@ -184,3 +184,14 @@ async def test_an_upstream_cannot_speak_for_the_guard() -> None:
         assert "remaining=2000000" in answer.headers["remit-budget"]
         assert '"x"' not in answer.headers.get("ratelimit", "")
         assert "x-should-retry" not in answer.headers
+
+
+async def test_a_flood_of_wrong_credentials_is_turned_away_before_it_is_looked_at() -> None:
+    async with house() as home, httpx.AsyncClient(base_url=home.url) as client:
+        now_us = home.store.now_us()
+        for _ in range(1001):
+            home.gateway.guessing.failed("127.0.0.0/24", now_us)
+        answer = await client.get("/ping", headers=home.bearer)
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+        home.gateway.guessing.__init__()  # type: ignore[misc] # time passes
+        assert (await client.get("/ping", headers=home.bearer)).status_code == 200

@@ -7,7 +7,8 @@ What goes wrong is one sentence on stderr, never a traceback; what was asked for
 
 import sys
 
-from remit.cli import catalogue, failures
+from remit.cli.catalogue import run
+from remit.cli.failures import INTERRUPTED, report, write_anything
 
 __all__ = ["main"]
 
@@ -16,13 +17,13 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code; `argv` is what follows `remit` (None: what the shell gave)."""
     arguments = sys.argv[1:] if argv is None else argv
     try:
-        failures.write_anything()
-        code = catalogue.run(arguments)
+        write_anything()
+        code = run(arguments)
         sys.stdout.flush()
         return code
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else 0
     except KeyboardInterrupt:
-        return failures.INTERRUPTED
+        return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last line of defence: a sentence and an exit code for everything
-        return failures.report(error)
+        return report(error)

@@ -59,7 +59,9 @@ def find(arguments: Sequence[str]) -> tuple[Command | None, list[str]]:
         raise UsageError(f"there is no command {shown(first)}{_near(first, names)}: `remit --help` lists them")
     if second and second not in _HELP:
         names = [words.removeprefix(f"{first} ") for words in by_words if words.startswith(f"{first} ")]
-        raise UsageError(f"`remit {first}` has no {shown(second)}{_near(second, names)}: `remit {first}` lists what it has")
+        raise UsageError(
+            f"`remit {first}` has no {shown(second)}{_near(second, names)}: `remit {first}` lists what it has"
+        )
     return None, []
 
 
@@ -82,4 +84,3 @@ def _near(word: str, names: Sequence[str]) -> str:
 
     near = difflib.get_close_matches(word, names, n=1) if len(word) < 40 else []
     return f", did you mean `{near[0]}`?" if near else ""
-

@@ -12,7 +12,11 @@ def _accept(arguments: argparse.Namespace) -> int:
     with reach(find_place(arguments)) as owner:
         answer = owner.do("clock.accept")
     moved_us = answer["moved_us"]
-    way = f"{span(abs(moved_us))} {'forward' if moved_us > 0 else 'back'}" if abs(moved_us) >= 1000 else "by next to nothing"
+    way = (
+        f"{span(abs(moved_us))} {'forward' if moved_us > 0 else 'back'}"
+        if abs(moved_us) >= 1000
+        else "by next to nothing"
+    )
     print(f"the store's clock moved {way}: it is {moment(answer['now_us'])}")
     return 0
 

@@ -70,7 +70,9 @@ def add_store(parser: argparse.ArgumentParser) -> None:
     """How a command finds its store."""
     group = parser.add_argument_group("which store")
     group.add_argument(
-        "--policy", metavar="FILE", help="the policy whose store it is; else $REMIT_POLICY, ./policy.yaml or ./remit.yaml"
+        "--policy",
+        metavar="FILE",
+        help="the policy whose store it is; else $REMIT_POLICY, ./policy.yaml or ./remit.yaml",
     )
     group.add_argument("--store", metavar="URL", help="the store itself, such as sqlite:///remit.db")
 

@@ -69,7 +69,9 @@ def complain_of_policy(error: PolicyError) -> None:
 
 def warn_of_policy(source: str, warnings: Iterable[tuple[int, str]]) -> None:
     """What is allowed in a policy but probably not meant, a line each."""
-    _write_errors(f"{source}:{line}: warning: {text}" if line else f"{source}: warning: {text}" for line, text in warnings)
+    _write_errors(
+        f"{source}:{line}: warning: {text}" if line else f"{source}: warning: {text}" for line, text in warnings
+    )
 
 
 def note(text: str) -> None:

@@ -10,9 +10,9 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from remit.cli.command import Command, listen_address
 
@@ -109,8 +109,8 @@ class _Running:
         """End the running calls now; `stop`, which waits for them, goes on by itself and settles them."""
         await self._service.server.drain(timeout_us=0)
 
-    def _start(self, work: Callable[[], object]) -> None:
-        task = asyncio.ensure_future(work())  # type: ignore[arg-type] # both callers pass coroutine functions
+    def _start(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        task = asyncio.ensure_future(work())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -121,7 +121,7 @@ class _Running:
             try:
                 warnings = await self._service.reload(by="SIGHUP")
             except RemitError as error:
-                _log.error("the policy was not reloaded and the one before goes on: %s", error)  # noqa: TRY400 - the sentence says it
+                _log.error("the policy was not reloaded and the one before goes on: %s", error)
                 return
             for line, text in warnings:
                 _log.warning("%s:%d: %s", self._service.path, line, text)

@@ -117,7 +117,11 @@ def _resolve_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("hold", metavar="HOLD_ID", help="the hold, as `remit holds` shows it")
     outcome = parser.add_mutually_exclusive_group(required=True)
     outcome.add_argument(
-        "--spent", nargs="?", const="", metavar="AMOUNT", help='it happened; it cost AMOUNT ("0.35 USD"), or what was held'
+        "--spent",
+        nargs="?",
+        const="",
+        metavar="AMOUNT",
+        help='it happened; it cost AMOUNT ("0.35 USD"), or what was held',
     )
     outcome.add_argument("--released", action="store_true", help="it did not happen: everything held is given back")
     add_store(parser)

@@ -10,7 +10,9 @@ SHOWN_AT_MOST = 1000
 
 
 def _list_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--frozen", action="store_true", help="only those that are frozen, with the command that thaws them")
+    parser.add_argument(
+        "--frozen", action="store_true", help="only those that are frozen, with the command that thaws them"
+    )
     add_json(parser)
     add_store(parser)
 
@@ -43,7 +45,9 @@ def _print(rows: list[dict[str, Any]], policy: Any, *, with_keys: bool) -> None:
     lines = []
     for row in rows:
         cell = describe_cell(row["key"], policy)
-        used, held, over = (describe_amount(row[name], cell.unit) if row[name] else "0" for name in ("used", "held", "over"))
+        used, held, over = (
+            describe_amount(row[name], cell.unit) if row[name] else "0" for name in ("used", "held", "over")
+        )
         most = describe_amount(cell.max, cell.unit) if cell.max is not None else ""
         state = "frozen" if row["frozen"] else "full" if cell.is_full(row["used"] + row["held"]) else "open"
         lines.append((cell.limit, cell.counts, cell.period, used, held, most, over if row["over"] else "", state))

@@ -52,7 +52,7 @@ def _diff(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _schema(arguments: argparse.Namespace) -> int:
+def _schema(_: argparse.Namespace) -> int:
     from remit.config.schema import published_schema
 
     print(published_schema(), end="")

@@ -68,7 +68,9 @@ def _told(records: "list[Record]", policy: "Policy") -> str:
         parts = [explain(decided, records), _today(decided.body.limit, decided.body.policy, policy)]
     else:
         parts = [explain(record) for record in records]
-        limits = dict.fromkeys((record.body.limit, record.body.policy) for record in records if isinstance(record.body, Refusals))
+        limits = dict.fromkeys(
+            (record.body.limit, record.body.policy) for record in records if isinstance(record.body, Refusals)
+        )
         parts += [_today(limit, digest, policy) for limit, digest in limits]
         if len(limits) > 1:
             parts.insert(0, "Several counts of refusals cover this id; the refusal is in one of them.")

@@ -1,12 +1,11 @@
 """A decision as a value: what was decided, why, and by which limit. Rendering it is the entrypoints' business."""
 
-from dataclasses import dataclass, field
+import msgspec
 
 from remit.core.reasons import REASONS, WAITING_HELPS_US, About, Reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LimitUse:
+class LimitUse(msgspec.Struct, frozen=True, kw_only=True):
     """How one limit stands after a decision. `unit` is `calls`, a currency, `slots` or the name of weighted units.
 
     `window_us` is the nominal length of its period (0: none), `reset_us` when more room comes by itself (0: never).
@@ -31,8 +30,7 @@ class LimitUse:
         return max(0, self.max - self.used - self.held)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Allow:
+class Allow(msgspec.Struct, frozen=True, kw_only=True):
     """The call may be made. `hold` is its id in the ledger ("" if it holds nothing); `wait_us` is to be waited first.
 
     `would_refuse` names limits in observe or soft mode that were full; `warnings` are levels crossed by this call.
@@ -49,8 +47,7 @@ class Allow:
     warnings: tuple[tuple[str, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deny:
+class Deny(msgspec.Struct, frozen=True, kw_only=True):
     """The call may not be made. `use` is the limit that bound it, `retry_at_us` when waiting could help (0: it does not).
 
     `violated` names every limit that refused, the binding one first.
@@ -84,15 +81,14 @@ class Deny:
         return self.retry_at_us <= 0 or self.retry_at_us - self.now_us > WAITING_HELPS_US
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Repeat:
+class Repeat(msgspec.Struct, frozen=True, kw_only=True):
     """An idempotent call that was made before: its stored answer."""
 
     id: str
     now_us: int
     hold: str
     answer: bytes
-    uses: tuple[LimitUse, ...] = field(default=())
+    uses: tuple[LimitUse, ...] = ()
 
 
 Decision = Allow | Deny | Repeat

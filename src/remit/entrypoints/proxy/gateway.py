@@ -18,6 +18,7 @@ from remit.engine.stopwatch import Stopwatch
 from remit.entrypoints.proxy.address import Addresses, address_prefix
 from remit.entrypoints.proxy.connection import Exchange, Header, RequestHead
 from remit.entrypoints.proxy.forward import Forwarding, Job
+from remit.entrypoints.proxy.guessing import Guessing
 from remit.entrypoints.proxy.headers import check_connection, find
 from remit.entrypoints.proxy.routing import Found, RouteBook, as_text, fingerprint, read_arguments, shown_path
 from remit.entrypoints.proxy.wellknown import PREFIX, WellKnown
@@ -39,6 +40,10 @@ class _Refuse(Exception):
         self.status = status
 
 
+class _TurnedAway(Exception):
+    """Too many wrong credentials came from that address prefix."""
+
+
 class Gateway:
     """Handles the exchanges of a server, for one engine and its policy."""
 
@@ -51,6 +56,7 @@ class Gateway:
         self._sessions = sessions
         self._forwarding = forwarding
         self._well_known = WellKnown(engine, sessions)
+        self.guessing = Guessing()
         self.use(hosts)
 
     def use(self, hosts: frozenset[bytes]) -> None:
@@ -90,6 +96,8 @@ class Gateway:
             await self._refuse(exchange, Reason(no.reason), f"{no}.", request, caller)
         except BadRequest as no:
             await self._refuse(exchange, Reason.BAD_REQUEST, f"{no}.", request, caller, status=no.status)
+        except _TurnedAway:
+            await _respond(exchange, 429, [(b"retry-after", b"1")], b"")
         except ClientGone:
             return
         else:
@@ -124,8 +132,15 @@ class Gateway:
 
     def _identify(self, head: RequestHead, anonymous: Caller) -> Caller:
         """Who is calling. An invalid credential is refused, never treated as none."""
-        text = _credential(head)
-        caller = anonymous if text is None else self._keys.authenticate(text, address=anonymous.address)
+        now_us = self._engine.store.now_us()
+        if self.guessing.blocked(anonymous.address, now_us):
+            raise _TurnedAway
+        try:
+            text = _credential(head)
+            caller = anonymous if text is None else self._keys.authenticate(text, address=anonymous.address)
+        except CredentialError:
+            self.guessing.failed(anonymous.address, now_us)
+            raise
         session = find(head.headers, b"remit-session")
         if session is None:
             return caller

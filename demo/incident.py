@@ -1,0 +1,146 @@
+"""Scene 1: the error loop in several processes that share one key, with the well-behaved agents working beside it."""
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from demo.agents import Figures
+from demo.cast import CONNECTIONS_PER_WORKER, RISK_CHECK, WELL_BEHAVED, WORKERS
+from demo.children import Child, Children, DemoFailed, python
+from demo.loop import Counts
+from demo.screen import Screen
+from demo.stage import Stage
+
+INCIDENT_S = 95.0
+SILENT_S = 30.0
+END_S = 20.0
+TICK_S = 0.1
+
+
+@dataclass(slots=True)
+class Incident:
+    """What came of it: the loop's counts, added up over its processes, and the figures of the other agents."""
+
+    asked: int
+    took_s: float = 0.0
+    loops: dict[int, Counts] = field(default_factory=dict)
+    others: Figures = field(default_factory=Figures)
+
+    @property
+    def counts(self) -> Counts:
+        """All processes of the loop together. The first refusal is the one with the smallest id: ids sort by time."""
+        total = Counts()
+        for counts in self.loops.values():
+            total.attempts += counts.attempts
+            total.validated += counts.validated
+            total.admitted += counts.admitted
+            total.failed += counts.failed
+            total.told_to_stop += counts.told_to_stop
+            total.refused += counts.refused
+        total.first_refused = min((c.first_refused for c in self.loops.values() if c.first_refused), default="")
+        return total
+
+    def line(self, now_s: float) -> str:
+        """The progress in one line."""
+        counts, others = self.counts, self.others
+        pace = f"{counts.attempts / now_s:,.0f}/s" if now_s > 0 else ""
+        return (
+            f"  {counts.attempts:>6,} of {self.asked:,} attempts, {counts.admitted} admitted, "
+            f"{counts.refused.total():,} refused, {pace}; others {others.refused} of {others.calls}"
+        )
+
+
+async def play(
+    children: Children, stage: Stage, screen: Screen, keys: Mapping[str, str], *, attempts: int
+) -> Incident:
+    """Run the scene to its end. Raises `DemoFailed` if any of its processes fails or it takes too long."""
+    incident = Incident(attempts)
+    try:
+        async with asyncio.timeout(INCIDENT_S), _well_behaved(children, stage, keys, incident):
+            started = time.monotonic()
+            async with _showing(screen, incident, started):
+                await _run_loops(children, stage, keys[RISK_CHECK], incident)
+            incident.took_s = time.monotonic() - started
+    except TimeoutError:
+        done = incident.counts.attempts
+        raise DemoFailed(f"only {done:,} of {attempts:,} attempts were answered in {INCIDENT_S:.0f} s") from None
+    screen.progress(incident.line(incident.took_s), last=True)
+    return incident
+
+
+async def _run_loops(children: Children, stage: Stage, key: str, incident: Incident) -> None:
+    """All processes of the loop, from start to end."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for number in range(min(WORKERS, incident.asked)):
+                share = incident.asked // WORKERS + (number < incident.asked % WORKERS)
+                settings = _where(stage) | {"key": key, "attempts": share, "connections": CONNECTIONS_PER_WORKER}
+                name = f"error loop {number + 1}"
+                child = await children.start(name, python("loop"), settings=settings, talks=True)
+                group.create_task(_follow_loop(child, number, incident))
+    except* DemoFailed as failures:
+        if stage.gateway.exit_code is not None:
+            raise stage.gateway.failed("ended in the middle of the incident") from None
+        raise failures.exceptions[0] from None
+
+
+async def _follow_loop(child: Child, number: int, incident: Incident) -> None:
+    while (said := await child.message(timeout_s=SILENT_S)) is not None:
+        incident.loops[number] = Counts(**(said | {"refused": Counter(said["refused"])}))
+    await child.finished(timeout_s=END_S)
+
+
+@contextlib.asynccontextmanager
+async def _well_behaved(
+    children: Children, stage: Stage, keys: Mapping[str, str], incident: Incident
+) -> AsyncIterator[None]:
+    """The other agents are at work before the scene begins, all through it, and a moment longer."""
+    settings = _where(stage) | {"keys": {agent: keys[agent] for agent in WELL_BEHAVED}}
+    child = await children.start("well-behaved agents", python("agents"), settings=settings, talks=True)
+    while not all(incident.others.rounds.get(agent) for agent in WELL_BEHAVED):
+        await _hear_agents(child, incident)
+    following = asyncio.create_task(_follow_agents(child, incident))
+    try:
+        yield
+        if (code := await children.stop(child)) != 0:
+            raise child.failed(f"ended with exit code {code}")
+        await following
+    finally:
+        following.cancel()
+
+
+async def _follow_agents(child: Child, incident: Incident) -> None:
+    while await _hear_agents(child, incident, may_end=True):
+        pass
+
+
+async def _hear_agents(child: Child, incident: Incident, *, may_end: bool = False) -> bool:
+    """Take in their next figures; False if they have said their last."""
+    said = await child.message(timeout_s=SILENT_S)
+    if said is not None:
+        incident.others = Figures(**said)
+    elif not may_end:
+        raise child.failed("ended before the incident began")
+    return said is not None
+
+
+@contextlib.asynccontextmanager
+async def _showing(screen: Screen, incident: Incident, started: float) -> AsyncIterator[None]:
+    async def show() -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            screen.progress(incident.line(time.monotonic() - started))
+
+    showing = asyncio.create_task(show())
+    try:
+        yield
+    finally:
+        showing.cancel()
+
+
+def _where(stage: Stage) -> dict[str, Any]:
+    return {"host": stage.address[0], "port": stage.address[1]}

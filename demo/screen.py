@@ -1,0 +1,73 @@
+"""What is printed: plain text of at most 80 columns, and one line of progress that moves where there is a terminal.
+
+No colours and no control characters but the carriage return, so there is nothing that NO_COLOR would have to take away.
+Where the output is no terminal, progress is a line each second.
+"""
+
+import sys
+import textwrap
+import time
+from collections.abc import Iterable, Sequence
+from typing import TextIO
+
+WIDTH = 79
+EVERY_S = 1.0
+
+
+class Screen:
+    """Writes to one stream, standard output unless it is told otherwise."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+        self._moving = self._stream.isatty()
+        self._shown = ""
+        self._last = 0.0
+
+    def say(self, text: str = "", *, indent: str = "") -> None:
+        """One paragraph, wrapped; its further lines are indented like its first."""
+        self._settle()
+        self._write(textwrap.fill(text, WIDTH, initial_indent=indent, subsequent_indent=indent) + "\n")
+
+    def title(self, text: str) -> None:
+        self.say()
+        self.lines([text, "-" * len(text)])
+
+    def lines(self, lines: Iterable[str], *, indent: str = "") -> None:
+        """Lines as they are, however long: what a command has printed, and what is to be copied."""
+        self._settle()
+        self._write("".join(f"{indent}{line}".rstrip() + "\n" for line in lines))
+
+    def quote(self, text: str) -> None:
+        """What somebody else has said: its own lines, wrapped and indented."""
+        for line in text.splitlines():
+            self.say(line, indent="    ")
+
+    def rows(self, rows: Sequence[tuple[str, str, str]]) -> None:
+        """A table of names, figures (to the right) and remarks, which are wrapped in their column."""
+        name_width = max(len(name) for name, _, _ in rows)
+        figure_width = max(len(figure) for _, figure, _ in rows)
+        room = WIDTH - name_width - figure_width - 6
+        for name, figure, remark in rows:
+            first, *more = textwrap.wrap(remark, room) or [""]
+            self.lines([f"  {name:<{name_width}}  {figure:>{figure_width}}  {first}"])
+            self.lines([" " * (name_width + figure_width + 6) + line for line in more])
+
+    def progress(self, text: str, *, last: bool = False) -> None:
+        """How far it is: replaces the line before on a terminal, else a line of its own each second."""
+        now = time.monotonic()
+        if self._moving:
+            self._write(f"\r{text[:WIDTH]:<{len(self._shown)}}")
+            self._shown = text[:WIDTH]
+        elif last or now - self._last >= EVERY_S:
+            self._last = now
+            self._write(f"{text}\n")
+
+    def _settle(self) -> None:
+        """Let the line of progress stand."""
+        if self._shown:
+            self._write("\n")
+            self._shown = ""
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
