@@ -9,7 +9,8 @@ from pathlib import Path
 from demo.children import ROOT, DemoFailed
 
 TIMEOUT_S = 60.0
-REMIT = Path(sys.executable).parent / "remit"
+REMIT = (sys.executable, "-c", "import sys; from remit.cli import main; sys.exit(main())")
+"""What the installed `remit` command runs; said like this it works from any folder, however it is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +27,12 @@ class Remit:
     """The command line, pointed at one policy (and so at its store, and at the gateway that has it open)."""
 
     def __init__(self, policy: Path) -> None:
-        """Raises `DemoFailed` if the command is not installed beside this Python."""
         self._policy = policy
-        if not REMIT.exists():
-            raise DemoFailed(f"there is no `remit` command beside {sys.executable}: run `make setup`, then `make demo`")
 
     async def run(self, *arguments: str) -> Said:
         """Run one command, whatever its exit code. Raises `DemoFailed` if it does not end."""
         process = await asyncio.create_subprocess_exec(
-            str(REMIT), *arguments, cwd=ROOT, env=os.environ | {"REMIT_POLICY": str(self._policy)},
+            *REMIT, *arguments, cwd=ROOT, env=os.environ | {"REMIT_POLICY": str(self._policy)},
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         typed = " ".join(["remit", *arguments])

@@ -38,9 +38,9 @@ class Screen:
         self._write("".join(f"{indent}{line}".rstrip() + "\n" for line in lines))
 
     def quote(self, text: str) -> None:
-        """What somebody else has said: its own lines, wrapped and indented."""
-        for line in text.splitlines():
-            self.say(line, indent="    ")
+        """What somebody else has said, wrapped anew and indented. Its indented lines continue the ones before."""
+        for paragraph in text.replace("\n  ", " ").splitlines():
+            self.say(paragraph, indent="    ")
 
     def rows(self, rows: Sequence[tuple[str, str, str]]) -> None:
         """A table of names, figures (to the right) and remarks, which are wrapped in their column."""

@@ -53,10 +53,9 @@ class Stage:
 
     async def make_key(self, agent: str) -> str:
         """A new key for one of the agents: `remit keys create`. The text is shown this once."""
-        tools = ",".join(TOOLS[agent])
-        out = await self.remit.must("keys", "create", "--agent", agent, "--org", ORG, "--tools", tools, "--json")
-        key: str = json.loads(out)["key"]
-        return key
+        return await self.remit.must(
+            "keys", "create", "--agent", agent, "--org", ORG, "--tools", ",".join(TOOLS[agent])
+        )
 
     def lines(self, kind: str) -> list[dict[str, Any]]:
         """What the payment API has written in one of its own books."""
@@ -97,7 +96,7 @@ async def build(children: Children, folder: Path, *, usual_ports: bool = False) 
     listen = f"{HOST}:{free_or_any(LISTEN) if usual_ports else 0}"
     policy = write_policy(folder, listen=listen, upstream=f"{HOST}:{api[1]}")
     remit = Remit(policy)
-    gateway = await children.start("gateway", [str(REMIT), "gateway", str(policy)])
+    gateway = await children.start("gateway", [*REMIT, "gateway", str(policy)])
     address = await ready(gateway, Path(f"{folder}/remit.db.sock"))
     return Stage(folder=folder, policy=policy, remit=remit, gateway=gateway, address=address, api=api)
 
@@ -164,8 +163,8 @@ async def kept_keys(stage: Stage, agents: list[str]) -> dict[str, str]:
     """
     path = stage.folder / "keys.json"
     kept: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    listed = json.loads(await stage.remit.must("keys", "list", "--json"))["keys"]
-    usable = {key["prefix"] for key in listed if key["revoked_us"] is None}
+    listed = json.loads(await stage.remit.must("keys", "list", "--json"))
+    usable = {key["prefix"] for key in listed if key["state"].startswith("live")}
     keys = {
         agent: kept[agent] if kept.get(agent, "").rpartition("_")[0] in usable else await stage.make_key(agent)
         for agent in agents

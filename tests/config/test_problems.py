@@ -298,7 +298,7 @@ def test_a_flood_of_problems_is_counted_and_not_listed() -> None:
     many = ", ".join(f"field{n}: 1" for n in range(3000))
     problems = problems_of(added("limits", f"l: {{{many}}}"))
     assert len(problems) == MAX_PROBLEMS + 1
-    assert problems[-1] == (0, f"and {3000 + 1 - MAX_PROBLEMS} more problems") or "more problems" in problems[-1][1]
+    assert problems[-1] == (0, f"and {3000 - MAX_PROBLEMS} more problems")
 
 
 def test_too_many_names_are_refused_before_they_are_compared() -> None:

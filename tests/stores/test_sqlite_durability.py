@@ -329,10 +329,14 @@ async def test_closing_twice_is_harmless_and_a_closed_store_says_so(tmp_path: Pa
 async def test_the_file_and_its_lock_are_readable_by_their_owner_only(tmp_path: Path) -> None:
     store = await SqliteStore.open(tmp_path / "a.db")
     await admitted(store, admission("d1", entry(1)))
-    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    modes = _modes(tmp_path)
     assert set(modes) == {"a.db", "a.db-wal", "a.db-shm", "a.db.lock"}
     assert set(modes.values()) == {0o600}
     await store.close()
+
+
+def _modes(directory: Path) -> dict[str, int]:
+    return {path.name: stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()}
 
 
 async def test_the_write_ahead_log_stays_small_under_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -138,7 +138,7 @@ def _checkpoint(arguments: argparse.Namespace) -> int:
             file.write(f"{line}\n")
     records = count(sum(head.seq for head in ends), "record")
     note(
-        f"signed where {records} end, with key {key.public.fingerprint}; keep the line, and `remit audit public-key`, elsewhere"
+        f"signed a log of {records} with key {key.public.fingerprint}; keep the line, and `remit audit public-key`, elsewhere"
     )
     return 0
 

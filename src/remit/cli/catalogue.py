@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from remit.cli import audit, audit_checks, clock, gateway, holds, keys, limits, policy, status, why
+from remit.cli import audit, audit_checks, clock, gateway, holds, keys, limits, policy, status, store, why
 from remit.cli.command import Command, parser_of
 from remit.core.reading import shown
 from remit.errors import UsageError
@@ -18,6 +18,7 @@ COMMANDS: tuple[Command, ...] = (
     *audit.COMMANDS,
     *audit_checks.COMMANDS,
     *clock.COMMANDS,
+    *store.COMMANDS,
 )
 """In the order of the help."""
 

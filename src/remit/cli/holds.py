@@ -91,6 +91,11 @@ def _print(holds: list[Hold]) -> None:
         print("  remit holds resolve HOLD --released         it did not happen: give everything back")
 
 
+def _without_slots(by_unit: dict[str, int]) -> dict[str, int]:
+    """A running call takes up places as well, which say nothing about what it costs."""
+    return {unit: amount for unit, amount in by_unit.items() if unit != "slots"}
+
+
 def _state(hold: Hold) -> str:
     """A hold's state in words."""
     from remit.cli.output import amounts
@@ -136,9 +141,9 @@ def _resolve(arguments: argparse.Namespace) -> int:
         answer = owner.do("holds.resolve", hold=arguments.hold, outcome=outcome, cost=arguments.spent)
     hold = answer["hold"]
     if arguments.released:
-        print(f"{hold['id']} is released: {amounts(hold['amounts'])} given back")
+        print(f"{hold['id']} is released: {amounts(_without_slots(hold['amounts']))} given back")
     else:
-        print(f"{hold['id']} is settled at {amounts(hold['booked'])}")
+        print(f"{hold['id']} is settled at {amounts(_without_slots(hold['booked']))}")
     if any(hold["over"].values()):
         print(f"that is {amounts(hold['over'])} over the cap, so the budget is frozen: see `remit limits --frozen`")
     return 0

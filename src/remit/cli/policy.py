@@ -60,21 +60,18 @@ def _schema(_: argparse.Namespace) -> int:
 
 
 def _reload(arguments: argparse.Namespace) -> int:
-    from remit.cli.failures import WRONG_INPUT, complain, note, warn_of_policy
+    from remit.cli.failures import WRONG_INPUT, complain, warn_of_policy
     from remit.cli.reach import find_place, reach
-    from remit.errors import PolicyError, RemitError, UsageError
+    from remit.errors import PolicyError, RemitError
 
+    place = find_place(arguments)
     try:
-        place = find_place(arguments)
         with reach(place, only_running=True) as owner:
             answer = owner.do("policy.reload")
-    except PolicyError:
-        note("remit: the policy was not reloaded and the one before goes on:")
-        raise
     except RemitError as error:
-        if isinstance(error, UsageError) or type(error) is not RemitError:
+        if type(error) is not RemitError and not isinstance(error, PolicyError):
             raise
-        complain(f"the policy was not reloaded and the one before goes on:\n{error}")
+        complain(f"the policy was not reloaded, and the one before goes on:\n{error}")
         return WRONG_INPUT
     warn_of_policy(str(place.policy_path or "policy"), [(line, text) for line, text in answer["warnings"]])
     print(f"reloaded: the gateway decides by policy {answer['digest'][:12]} now")

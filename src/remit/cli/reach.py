@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -74,27 +74,25 @@ class Owner(Protocol):
 
 def find_place(arguments: argparse.Namespace) -> Place:
     """The store that `--policy` or `--store` names. Raises `UsageError` and `PolicyError`."""
-    path = policy_path(arguments.policy, required=arguments.store is None)
     if arguments.store is None:
-        assert path is not None
+        path = find_policy(arguments.policy)
         return _place(_load(path), path)
+    named = Path(arguments.policy) if arguments.policy else None
     store = parse_store(arguments.store)
     if store == MEMORY:
         raise UsageError("a store in memory belongs to the gateway that runs on it: name that policy with `--policy`")
     store = f"{SQLITE}{Path(store.removeprefix(SQLITE)).absolute()}"
-    policy = load_policy_file(path).policy if path is not None else _empty()
-    return _place(policy, path, store=store)
+    policy = load_policy_file(named).policy if named is not None else _empty()
+    return _place(policy, named, store=store)
 
 
-def policy_path(named: str | None, *, required: bool = True) -> Path | None:
+def find_policy(named: str | None) -> Path:
     """The policy file: the one that was named, else $REMIT_POLICY, else `policy.yaml` or `remit.yaml` here.
 
-    With `required` false only a named one counts. Raises `UsageError` if there is none.
+    Raises `UsageError` if there is none.
     """
-    if named is not None or not required:
-        return Path(named) if named else None
-    if variable := os.environ.get(POLICY_VARIABLE):
-        return Path(variable)
+    if chosen := named or os.environ.get(POLICY_VARIABLE):
+        return Path(chosen)
     found = next((Path(name) for name in DEFAULT_POLICIES if Path(name).is_file()), None)
     if found is None:
         raise UsageError(
@@ -114,8 +112,6 @@ def _load(path: Path) -> Policy:
 
 
 def _place(policy: Policy, path: Path | None, *, store: str | None = None) -> Place:
-    from dataclasses import replace
-
     if store is not None:
         policy = replace(policy, store=store)
     try:

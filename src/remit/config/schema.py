@@ -31,16 +31,19 @@ def _text(pattern: str) -> Any:
     return Field(json_schema_extra={"pattern": pattern})
 
 
-_NUMBER_IS_TEXT: Final = BeforeValidator(
-    lambda value: str(value) if type(value) is int else value, json_schema_input_type=int | str
-)
-"""Where a plain number is a whole text already, as in `quota: 500`."""
+def _or_number(pattern: str) -> BeforeValidator:
+    """Where a plain number is a whole text already, as in `quota: 500`."""
+    return BeforeValidator(
+        lambda value: str(value) if type(value) is int else value,
+        json_schema_input_type=Annotated[int, Field(ge=0)] | Annotated[str, _text(pattern)],
+    )
+
 
 Duration: TypeAlias = Annotated[str, _text(_DURATION)]
 Money: TypeAlias = Annotated[str, _text(f"^{_MONEY}$")]
-Count: TypeAlias = Annotated[str, _text(rf"^[0-9]{{1,16}}(/{_WINDOW})?$"), _NUMBER_IS_TEXT]
+Count: TypeAlias = Annotated[str, _or_number(rf"^[0-9]{{1,16}}(/{_WINDOW})?$")]
 ToolPattern: TypeAlias = Annotated[str, _text(rf"^(\*|{_TOOL_NAME}(\.\*)?)$")]
-Size: TypeAlias = Annotated[str, _text(r"^[0-9]{1,10}( ?(B|KiB|MiB))?$"), _NUMBER_IS_TEXT]
+Size: TypeAlias = Annotated[str, _or_number(r"^[0-9]{1,10}( ?(B|KiB|MiB))?$")]
 DimensionName: TypeAlias = Literal[
     "agent", "actor", "caller", "user", "org", "account", "key", "session", "tool", "target", "address"
 ]
@@ -295,8 +298,8 @@ class PolicyShape(Shape):
         examples=[{"pace": {"rate": "60/minute", "per": "agent"}}],
         json_schema_extra={"propertyNames": {"pattern": _NAME}},
     )  # fmt: skip
-    sessions: SessionsShape = Field(default=SessionsShape(), description="What callers may ask of a session.")
-    audit: AuditShape = Field(default=AuditShape(), description="What the audit log keeps.")
+    sessions: SessionsShape = Field(default=SessionsShape(), description="What callers may ask for when they open a session.")
+    audit: AuditShape = Field(default=AuditShape(), description="What is written down, and for how long.")
     redact_numbers: bool = Field(
         default=False, description="Whether refusals tell callers no figures (used, held, maximum)."
     )
