@@ -103,7 +103,7 @@ class Children:
         self, name: str, command: Sequence[str], *, settings: dict[str, Any] | None = None, talks: bool = False
     ) -> Child:
         """Start one. `settings` are written to its standard input; `talks`: its standard output is read by `message`."""
-        log = self._folder / f"{name.replace(' ', '-')}.log"
+        log = self._folder / f"{name.replace(' ', '-').lower()}.log"
         with log.open("wb") as file:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "demo.tied", str(os.getpid()), *command),

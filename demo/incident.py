@@ -47,10 +47,10 @@ class Incident:
     def line(self, now_s: float) -> str:
         """The progress in one line."""
         counts, others = self.counts, self.others
-        pace = f"{counts.attempts / now_s:,.0f}/s" if now_s > 0 else ""
+        served = f"{others.calls - others.refused} ok" + (f", {others.refused} not" if others.refused else "")
         return (
-            f"  {counts.attempts:>6,} of {self.asked:,} attempts, {counts.admitted} admitted, "
-            f"{counts.refused.total():,} refused, {pace}; others {others.refused} of {others.calls}"
+            f"  {counts.attempts:>{len(f'{self.asked:,}')},} of {self.asked:,} attempts: {counts.admitted} admitted, "
+            f"{counts.refused.total():,} refused; others: {served}; {now_s:.0f} s"
         )
 
 

@@ -92,7 +92,7 @@ class PaymentApi:
                 return Answer(200, {"verdict": "retry" if to == UNDER_REVIEW else "ok"})
             case "POST", ["reports", id]:
                 await asyncio.sleep(WORK_S)
-                line = self.books["reports"].write(asked, report=id)
+                line = self.books["reports"].write(asked, report=id, cost=PRICES["reports"])
                 return Answer(200, {"report": id, "pages": 40, "delivery": line}, PRICES["reports"])
             case "GET", ["jobs", id]:
                 return Answer(200, {"job": id, "state": "running"})
@@ -102,7 +102,7 @@ class PaymentApi:
     async def _pay(self, kind: str, asked: Asked) -> Answer:
         amount, to = read_payment(asked.body)
         await asyncio.sleep(WORK_S)
-        line = self.books[kind].write(asked, amount=str(amount), currency="USD", to=to)
+        line = self.books[kind].write(asked, amount=str(amount), currency="USD", to=to, cost=PRICES[kind])
         return Answer(201, {"id": f"{kind[:2]}_{line}", "state": "sent"}, PRICES[kind])
 
 

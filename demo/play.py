@@ -1,13 +1,12 @@
 """The whole play, from the first word to the exit code."""
 
+import asyncio
 import time
 from pathlib import Path
 
-from demo import documents, incident, report
+from demo import documents, evidence, incident, report
 from demo.cast import ALLOWED, ANALYST, ATTEMPTS, CONNECTIONS_PER_WORKER, RISK_CHECK, RUN_BUDGET, WELL_BEHAVED, WORKERS
 from demo.children import Children, shown
-from demo.documents import Documents
-from demo.incident import Incident
 from demo.report import Results
 from demo.screen import Screen
 from demo.stage import Stage, build, clear, owned
@@ -21,72 +20,81 @@ async def play(folder: Path, screen: Screen, *, attempts: int) -> int:
         _open(screen, attempts)
         async with Children(folder) as children:
             stage = await build(children, folder)
-            keys = {agent: await stage.make_key(agent) for agent in (*WELL_BEHAVED, RISK_CHECK, ANALYST)}
+            keys = await _make_keys(stage)
             _introduce(screen, stage)
-            came = await _first_scene(children, stage, screen, keys, attempts)
-            found = await _second_scene(stage, screen, keys[ANALYST])
-            results = await report.collect(stage, came, found)
-            await _explain(stage, screen, results)
-            results.gateway_exit = await children.stop(stage.gateway)
-            await _verify(stage, screen, results)
+            results = await _first_scene(children, stage, screen, keys, attempts)
+            await _second_scene(stage, screen, keys[ANALYST], results)
+            await _last_scene(children, stage, screen, results)
         results.failures = report.check(results)
         results.duration_s = time.monotonic() - started
         report.write(folder / "demo.json", results)
         return _close(screen, stage, results)
 
 
+async def _make_keys(stage: Stage) -> dict[str, str]:
+    agents = (*WELL_BEHAVED, RISK_CHECK, ANALYST)
+    return dict(zip(agents, await asyncio.gather(*map(stage.make_key, agents)), strict=True))
+
+
 def _open(screen: Screen, attempts: int) -> None:
-    screen.lines(["Remit, the guardrail between agents and anything that costs money", ""])
-    screen.say("The incident: a risk-check agent met an error, tried again and kept trying, and")
-    screen.say("made 50,342 payment calls in 90 seconds. Here is that loop again, with a guard.")
+    screen.lines(["Remit: the guardrail between agents and anything that costs money", ""])
+    screen.say(
+        f"The incident: a risk-check agent met an error, tried again, and kept trying: {ATTEMPTS:,} calls in 90 seconds. "
+        "Here is that loop again, with a guard in front of the payments."
+    )
     if attempts != ATTEMPTS:
-        screen.say(f"(This run makes {attempts:,} attempts.)")
+        screen.say(f"(A shorter run, of {attempts:,} attempts.)")
 
 
 def _introduce(screen: Screen, stage: Stage) -> None:
     screen.say()
-    screen.rows(
+    screen.facts(
         [
-            ("payment API", "", f"http://{stage.api[0]}:{stage.api[1]}, a process with its own ledger"),
-            ("gateway", "", f"{stage.url}, remit gateway {shown(stage.policy)}"),
-            ("well-behaved", "", f"{', '.join(WELL_BEHAVED)}: they refund, validate and poll all the while"),
-            ("looping", "", f"{RISK_CHECK}: {WORKERS} processes, {WORKERS * CONNECTIONS_PER_WORKER} connections, one key"),
+            ("payment API", f"http://{stage.api[0]}:{stage.api[1]}, a process with ledgers of its own"),
+            ("gateway", f"{stage.url}, run with {shown(stage.policy)}"),
+            ("well-behaved", f"{', '.join(WELL_BEHAVED)}: they refund, validate and poll all along"),
+            ("looping", f"{RISK_CHECK}: {WORKERS} processes, {WORKERS * CONNECTIONS_PER_WORKER} connections, one key"),
         ]
     )
 
 
 async def _first_scene(
     children: Children, stage: Stage, screen: Screen, keys: dict[str, str], attempts: int
-) -> Incident:
-    screen.title(f"Scene 1: the error loop, and a limit of {ALLOWED} transfers an hour")
-    return await incident.play(children, stage, screen, keys, attempts=attempts)
-
-
-async def _second_scene(stage: Stage, screen: Screen, key: str) -> Documents:
-    screen.title(f"Scene 2: the slow loop, and a session with a budget of {RUN_BUDGET}")
-    screen.say("An agent buys a document for 1.58 USD, fails to use it, and buys it again, a")
-    screen.say("few minutes later each time: too slow for any rate limit. Here the minutes are")
-    screen.say(f"{documents.PAUSE_S} seconds.")
-    return await documents.play(stage, screen, key)
-
-
-async def _explain(stage: Stage, screen: Screen, results: Results) -> None:
-    screen.title("What came of it")
-    report.show_table(screen, results, stage.folder / "payments.jsonl")
-    refused = results.incident.counts.first_refused
-    if refused:
-        screen.title("One refused call, explained")
+) -> Results:
+    screen.title(f"Scene 1: the error loop meets a limit of {ALLOWED} transfers an hour")
+    came = await incident.play(children, stage, screen, keys, attempts=attempts)
+    results = await report.after_incident(stage, came)
+    screen.say()
+    report.show_incident(screen, results, stage.folder / "payments.jsonl")
+    if refused := came.counts.first_refused:
+        screen.say()
+        screen.say("One refused call, explained:")
         screen.lines([f"$ remit why {refused}"])
         screen.quote(await stage.remit.must("why", refused))
+    return results
 
 
-async def _verify(stage: Stage, screen: Screen, results: Results) -> None:
-    """The gateway has ended; the log is read from its file."""
-    screen.title("The audit log, verified")
-    said = await stage.remit.run("audit", "verify")
-    screen.lines([f"$ {said.typed}"])
-    screen.quote(said.out or said.errors)
-    results.audit_verified = said.exit_code == 0
+async def _second_scene(stage: Stage, screen: Screen, key: str, results: Results) -> None:
+    screen.title(f"Scene 2: the slow loop meets a session's budget of {RUN_BUDGET}")
+    screen.say(
+        "An agent buys a document for 1.58 USD, cannot use it, and buys it again some minutes later: too slow for any "
+        f"rate limit. (The minutes are {documents.PAUSE_S} seconds here.)"
+    )
+    results.documents = await documents.play(stage, screen, key)
+    await stage.settled()
+    results.booked = await stage.spent(report.FEES)
+    results.books = report.read_books(stage)
+    screen.say(
+        f"The document service's own ledger has {len(results.books.reports)} lines ({shown(stage.folder / 'reports.jsonl')})."
+    )
+
+
+async def _last_scene(children: Children, stage: Stage, screen: Screen, results: Results) -> None:
+    screen.title("The record: signed, the gateway ended, and the audit log verified")
+    await evidence.sign(stage)
+    results.gateway_exit = await children.stop(stage.gateway)
+    results.evidence = await evidence.examine(stage, screen)
+    report.show_evidence(screen, results)
 
 
 def _close(screen: Screen, stage: Stage, results: Results) -> int:
@@ -95,15 +103,17 @@ def _close(screen: Screen, stage: Stage, results: Results) -> int:
         for failure in results.failures:
             screen.say(failure, indent="  ")
         return 1
-    screen.title("Try it yourself")
-    policy = shown(stage.policy)
+    paid = results.books.transfers[0]["decision"]
+    screen.title(f"Done in {results.duration_s:.0f} s; the figures are in {shown(stage.folder / 'demo.json')}")
+    screen.say("Nothing is left running. To look around in what was recorded, and to play:")
     screen.lines(
         [
-            "make up                              the same services, kept running",
-            f"export REMIT_POLICY={policy}",
-            ".venv/bin/remit audit tail           what was decided, line by line",
-            ".venv/bin/remit policy explain       every limit in a sentence",
-            f"cat {shown(stage.folder / 'demo.json')}                  the figures of this run ({results.duration_s:.0f} s)",
+            f"export REMIT_POLICY={shown(stage.policy)}",
+            f".venv/bin/remit why {paid}",
+            ".venv/bin/remit audit tail",
+            ".venv/bin/remit limits",
+            ".venv/bin/remit policy explain " + shown(stage.policy),
+            "make up    # the same services, kept running",
         ],
         indent="  ",
     )

@@ -42,6 +42,14 @@ class Screen:
         for paragraph in text.replace("\n  ", " ").splitlines():
             self.say(paragraph, indent="    ")
 
+    def facts(self, facts: Iterable[tuple[str, str]]) -> None:
+        """Names, and what there is to say to each, wrapped in its column."""
+        found = list(facts)
+        width = max(len(name) for name, _ in found) + 4
+        for name, text in found:
+            first, *more = textwrap.wrap(text, WIDTH - width, break_long_words=False)
+            self.lines([f"  {name:<{width - 4}}  {first}", *(" " * width + line for line in more)])
+
     def rows(self, rows: Sequence[tuple[str, str, str]]) -> None:
         """A table of names, figures (to the right) and remarks, which are wrapped in their column."""
         name_width = max(len(name) for name, _, _ in rows)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,9 @@ LISTEN = "127.0.0.1:8080"
 UPSTREAM = "127.0.0.1:9000"
 READY_S = 30.0
 LOOK_EVERY_S = 0.05
+MICROS = 1_000_000
 HEALTH = "/.well-known/remit/health"
-LEFTOVERS = ("remit.db*", "*.log", "policy.yaml", "keys.json", "demo.json", *BOOKS.values())
+LEFTOVERS = ("remit.db*", "*.log", "policy.yaml", "demo.json", "audit.jsonl", "checkpoint*", *BOOKS.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,20 @@ class Stage:
         """What the gateway says of itself: `remit status --json`."""
         found: dict[str, Any] = json.loads(await self.remit.must("status", "--json"))
         return found
+
+    async def settled(self) -> dict[str, Any]:
+        """What it says once no call is waiting to be settled. Raises `DemoFailed` if that does not come."""
+        end = time.monotonic() + READY_S
+        while time.monotonic() < end:
+            status = await self.status()
+            if not status["running"] and not status["settling"]:
+                return status
+        raise self.gateway.failed(f"still had calls to settle after {READY_S:.0f} s")
+
+    async def spent(self, limit: str) -> Decimal:
+        """What a budget has booked, in USD, over all that it counts by: `remit limits --json`."""
+        cells = json.loads(await self.remit.must("limits", "--json"))
+        return sum((Decimal(cell["used"]) / MICROS for cell in cells if cell["limit"] == limit), Decimal(0))
 
     async def make_key(self, agent: str) -> str:
         """A new key for one of the agents: `remit keys create`. The text is shown this once."""

@@ -25,9 +25,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def remit(folder: Path, capfd: pytest.CaptureFixture[str]) -> Shell:
+def remit(folder: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
     """The command line, in that folder."""
-    return Shell(folder, capfd)
+    return Shell(folder, capsys)
 
 
 @pytest.fixture

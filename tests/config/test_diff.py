@@ -11,7 +11,7 @@ from remit.config.diff import diff
 from remit.config.limit_changes import explain_changed
 from remit.core.caller import Caller, CredentialKind, Session
 from remit.core.ledger.operations import Check, Pace
-from remit.core.policy import Dimension, Limit, Policy
+from remit.core.policy import Policy
 from remit.core.template import Template, prepare
 from tests.config.sample import BASE, added, load, policy_with
 
@@ -43,7 +43,7 @@ def test_a_policy_does_not_differ_from_itself() -> None:
 
 
 def test_comments_and_the_order_of_fields_are_no_difference() -> None:
-    other = BASE.replace("budget: 10 USD/day, per: org", "per: org, budget: 10 USD/day  # daily".replace("  # daily", ""))
+    other = BASE.replace("budget: 10 USD/day, per: org", "per: org, budget: 10 USD/day")
     assert diff(load(BASE).policy, load(f"# a comment\n{other}").policy) == []
 
 
@@ -133,13 +133,6 @@ def test_a_counter_is_said_to_be_kept_exactly_when_the_ledger_finds_it_again(
     sentence = explain_changed(old.limits["l"], new.limits["l"], old, new)
     assert ("its counter is kept" in sentence) == (cells(old) == cells(new))
     assert ("its counter starts at zero" in sentence) == (cells(old) != cells(new))
-
-
-def test_values_of_two_dimensions_can_meet_in_one_cell_and_still_count_as_a_new_counter() -> None:
-    limits = [policy_with("limits", f"l: {{quota: 5/hour, per: {per}}}").limits["l"] for per in ("agent", "user")]
-    assert [type(limit) for limit in limits] == [Limit, Limit]
-    assert limits[0].per == (Dimension.AGENT,)
-    assert "starts at zero" in limit_change("quota: 5/hour, per: agent", "quota: 5/hour, per: user")[0]
 
 
 def test_added_and_removed_limits_are_described_in_full() -> None:

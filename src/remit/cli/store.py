@@ -6,12 +6,13 @@ cap until somebody has compared it with the upstream and thawed it.
 """
 
 import argparse
-import asyncio
 
 from remit.cli.command import Command, add_store
 
 
 def _accept_loss(arguments: argparse.Namespace) -> int:
+    import asyncio
+
     from remit.cli.reach import find_place
     from remit.errors import UsageError
 

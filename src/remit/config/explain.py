@@ -17,6 +17,7 @@ from remit.config.phrases import (
     say_beyond,
     say_calls,
     say_times,
+    say_tools,
     say_what,
     say_who,
     until_room,
@@ -150,7 +151,7 @@ def explain_limit(policy: Policy, limit: Limit) -> list[str]:
     if limit.warn_at_permille:
         levels = [f"{level // 10}.{level % 10}%".replace(".0%", "%") for level in limit.warn_at_permille]
         sentences.append(f"It warns at {join_and(levels)}.")
-    sentences.extend(_who_lacks(policy, limit, dimension) for dimension in limit.per)
+    sentences.extend(_who_is_refused(policy, limit))
     return sentences
 
 
@@ -158,10 +159,12 @@ def _rule(policy: Policy, limit: Limit) -> str:
     who, what, rule = say_who(limit), say_what(limit), limit.rule
     match rule:
         case Only(hours):
-            return f"{what} may be called {describe_only(hours)}; {_beyond(limit, 'a call at another time')}"
+            return (
+                f"{say_tools(limit)} may be called {describe_only(hours)}; {_beyond(limit, 'a call at another time')}"
+            )
         case _ if _most(rule) == 0:
-            every = "every call that costs money" if isinstance(rule, Budget) else "every call"
-            return f"{who} may not call {what} at all; {_beyond(limit, every)}"
+            allows = "nothing to be spent" if isinstance(rule, Budget) else "no call"
+            return f"it allows {allows} on {say_tools(limit)}; {_beyond(limit, 'every one')}"
         case Rate():
             return _rate(limit, rule)
         case Quota(most, window):
@@ -230,11 +233,13 @@ def _strictness(policy: Policy, limit: Limit) -> list[str]:
     if limit.mode is not Mode.ENFORCE:
         return ["It refuses nothing, so its overshoot has no bound."]
     match rule:
+        case _ if _most(rule) == 0:
+            return ["Exact: no overshoot."]
         case Failures():
             return [
                 f"Failures are known when calls end: it may be overshot by the calls in flight{_in_flight(policy, limit)}."
             ]
-        case Rate() if rule.count:
+        case Rate():
             length = describe_duration(rule.per_us).removeprefix("1 ")
             return [f"Exact: never more than {say_calls(rule.burst + rule.count)} are let through in any {length}."]
         case Only():
@@ -278,18 +283,25 @@ def _in_flight(policy: Policy, limit: Limit) -> str:
     return f", at most {most:,} (`{name}`)"
 
 
-def _who_lacks(policy: Policy, limit: Limit, dimension: Dimension) -> str:
-    """Whom a limit refuses because it has nothing to count them by."""
-    fate = "are not counted" if limit.mode is Mode.OBSERVE else "are refused with"
-    reason = "" if limit.mode is Mode.OBSERVE else f" `{Reason.NOT_ALLOWED.value}`"
-    if dimension is Dimension.SESSION:
-        reason = reason and f" `{Reason.SESSION_REQUIRED.value}`"
-        return f"Calls outside a session {fate}{reason}."
-    anonymous = [tool for tool in policy.tools.values() if tool.anonymous and covers(limit, tool.name)]
-    lacking = [f"whose key names no {dimension.value}"] if dimension in _GIVEN_WITH_KEYS else []
-    if anonymous and dimension not in ANONYMOUS_HAVE and not isinstance(limit.rule, Budget):
+def _who_is_refused(policy: Policy, limit: Limit) -> list[str]:
+    """Whom a limit refuses (or, when it only observes, leaves out) because it has nothing to count them by."""
+    is_observed = limit.mode is Mode.OBSERVE
+    unnamed = [f"no {dimension.value}" for dimension in limit.per if dimension in _GIVEN_WITH_KEYS]
+    lacking = [f"whose key names {join_or(unnamed)}"] if unnamed else []
+    if not ANONYMOUS_HAVE.issuperset(limit.per) and any(_is_open_to_all(tool, limit) for tool in policy.tools.values()):
         lacking.append("without a credential")
-    return f"Callers {join_or(lacking)} {fate}{reason}." if lacking else ""
+    sentences = []
+    if lacking:
+        fate = "are not counted" if is_observed else f"are refused with `{Reason.NOT_ALLOWED.value}`"
+        sentences.append(f"Callers {join_or(lacking)} {fate}.")
+    if Dimension.SESSION in limit.per:
+        fate = "are not counted" if is_observed else f"are refused with `{Reason.SESSION_REQUIRED.value}`"
+        sentences.append(f"Calls outside a session {fate}.")
+    return sentences
+
+
+def _is_open_to_all(tool: Tool, limit: Limit) -> bool:
+    return tool.anonymous and covers(limit, tool.name) and _applies(limit, tool) and not limit.agents
 
 
 def _sessions(policy: Policy) -> list[str]:

@@ -55,17 +55,19 @@ def say_who(limit: Limit) -> str:
             return f"each combination of {join_and(who)}"
 
 
+def say_tools(limit: Limit) -> str:
+    """The tools that a limit concerns: `pay`, `pay and ask`, `all tools`."""
+    return "all tools" if limit.tools in ((), ("*",)) else join_and(quoted(limit.tools))
+
+
 def say_what(limit: Limit) -> str:
     """Which calls are counted together: one tool, all tools, each of some tools, with one target or any."""
-    is_one = len(limit.tools) == 1 and not limit.tools[0].endswith("*")
-    if is_one:
-        what = f"`{limit.tools[0]}`"
+    if len(limit.tools) == 1 and not limit.tools[0].endswith("*"):
+        what = say_tools(limit)
     elif Dimension.TOOL in limit.per:
         what = f"each tool of {join_and(quoted(limit.tools))}" if limit.tools else "each tool"
-    elif limit.tools in ((), ("*",)):
-        what = "all tools together"
     else:
-        what = f"{join_and(quoted(limit.tools))} together"
+        what = f"{say_tools(limit)} together"
     return f"{what} with any one target" if Dimension.TARGET in limit.per else what
 
 

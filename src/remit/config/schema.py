@@ -298,7 +298,9 @@ class PolicyShape(Shape):
         examples=[{"pace": {"rate": "60/minute", "per": "agent"}}],
         json_schema_extra={"propertyNames": {"pattern": _NAME}},
     )  # fmt: skip
-    sessions: SessionsShape = Field(default=SessionsShape(), description="What callers may ask for when they open a session.")
+    sessions: SessionsShape = Field(
+        default=SessionsShape(), description="What callers may ask for when they open a session."
+    )
     audit: AuditShape = Field(default=AuditShape(), description="What is written down, and for how long.")
     redact_numbers: bool = Field(
         default=False, description="Whether refusals tell callers no figures (used, held, maximum)."

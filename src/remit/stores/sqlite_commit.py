@@ -98,6 +98,7 @@ class GroupCommit:
         self._with_worker = False
         self._stalled = ""
         self._since_s = 0.0
+        self._untidy = False
         self._watch: asyncio.TimerHandle | None = None
         self._failures = 0
         self._rebuilding: asyncio.Task[None] | None = None
@@ -190,8 +191,13 @@ class GroupCommit:
             raise
         group, self._filling = self._filling, Group()
         self._writing = group
+        self._untidy = True
+        self._hand_over(self._file.commit, partial(self._committed, group, changes))
+
+    def _hand_over(self, job: Callable[[], None], done: Callable[[BaseException | None], None]) -> None:
+        """Let the worker have the file, and watch it."""
         self._with_worker = True
-        self._worker.submit(self._file.commit, partial(self._committed, group, changes))
+        self._worker.submit(job, done)
         self._since_s = self._loop.time()
         if self._watch is None:
             self._watch = self._loop.call_later(WATCH_S, self._look)
@@ -218,22 +224,27 @@ class GroupCommit:
         """Ask every second, as long as groups are written: does the disk still answer, and is there anything to do."""
         self._watch = None
         passed_s = self._loop.time() - self._since_s
-        if self._writing is not None and passed_s > STALLED_S:
-            self._stall(self._writing)
-        elif not self._with_worker and not self._sealing and not self.down and passed_s > IDLE_S:
-            self._with_worker = True
-            self._worker.submit(self._file.checkpoint, self._tidied)
+        if self._with_worker:
+            if passed_s > STALLED_S and not self._stalled:
+                self._stall()
+        elif not self._sealing and not self.down and passed_s > IDLE_S:
+            if not self._untidy:
+                return
+            self._untidy = False
+            self._hand_over(self._file.checkpoint, self._tidied)
             return
         self._watch = self._loop.call_later(WATCH_S, self._look)
 
-    def _stall(self, group: Group) -> None:
+    def _stall(self) -> None:
         """The disk does not answer. Nobody can know the outcome yet; memory stays, and is right if it still succeeds."""
         self._stalled = f"`{self._file.path}` cannot be used: the disk has not answered for {STALLED_S:.0f} seconds"
-        group.give_up(self._stalled)
+        if self._writing is not None:
+            self._writing.give_up(self._stalled)
         self._filling.give_up(self._stalled)
 
     def _tidied(self, _: BaseException | None) -> None:
         self._with_worker = False
+        self._stalled = ""
         if self.pending.touched and not self.down:
             self._seal_soon()
 

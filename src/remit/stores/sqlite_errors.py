@@ -20,7 +20,16 @@ SAYS = {
 }
 """Primary result codes (https://sqlite.org/rescode.html) that an operator can do something about."""
 
-DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT})
+DAMAGED = frozenset(
+    {
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_FORMAT,
+        sqlite3.SQLITE_ERROR,
+        sqlite3.SQLITE_MISMATCH,
+    }
+)
+"""Codes that mean damage. A plain error is among them: our statements are right, so the tables must be wrong."""
 
 
 def primary_code(error: BaseException) -> int:

@@ -24,10 +24,10 @@ from remit.entrypoints.proxy.framing import (
 )
 from remit.entrypoints.proxy.heads import read_request
 from remit.entrypoints.proxy.reception import Reception, Refusal, peer_address
-from remit.entrypoints.proxy.sweep import seconds
 from remit.errors import BadRequest, ClientGone
 
 END_OF_HEAD = b"\r\n\r\n"
+REMEMBERED_HEAD_BYTES = 2048
 NEVER = float("inf")
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
@@ -42,9 +42,12 @@ class ClientConnection(asyncio.Protocol):
     def __init__(self, reception: Reception) -> None:
         self._reception = reception
         self._limits = reception.limits
+        self._times = reception.times
         self._loop = reception.loop
         self._peer = ""
         self._memo: HeaderMemo = {}
+        self._last_raw = b""  # clients repeat themselves: the same bytes mean the same head
+        self._last_head: RequestHead | None = None
         self._buffer = b""
         self._checked = 0  # so many bytes of the buffer are clean and hold no end of a head
         self._skipped_line = False
@@ -75,7 +78,7 @@ class ClientConnection(asyncio.Protocol):
         reception.emptied.clear()
         reception.accepted += 1
         self._transport.set_write_buffer_limits(high=self._limits.buffer_bytes)
-        self._read_deadline = self._loop.time() + seconds(self._limits.header_us)
+        self._read_deadline = self._loop.time() + self._times.header_s
         if len(reception.connections) > self._limits.max_connections:
             self._refuse(BadRequest("too many connections are open here; try again in a moment", status=503))
             transport.close()  # without lingering: what is over the bound is not kept open
@@ -131,19 +134,25 @@ class ClientConnection(asyncio.Protocol):
             self._task = self._loop.create_task(self._run(self._exchange))
 
     def _take_head(self) -> RequestHead | None:
-        if not self._skipped_line and self._buffer.startswith(CRLF):
-            self._skipped_line = True  # RFC 9112 §2.2: one empty line before a request is forgiven
-            self._buffer = self._buffer[2:]
-            self._checked = 0
         buffer = self._buffer
-        end = buffer.find(END_OF_HEAD, max(0, self._checked - 3))
+        if buffer.startswith(CRLF) and not self._skipped_line:
+            self._skipped_line = True  # RFC 9112 §2.2: one empty line before a request is forgiven
+            self._buffer = buffer = buffer[2:]
+            self._checked = 0
+        end = buffer.find(END_OF_HEAD, self._checked - 3 if self._checked > 3 else 0)
         if end < 0 or end > self._limits.max_head_bytes:
             self._check_beginning(buffer)
             return None
         self._buffer = buffer[end + 4 :]
         self._checked = 0
         self._skipped_line = False
-        return read_request(buffer[:end], peer=self._peer, limits=self._limits, memo=self._memo)
+        raw = buffer[:end]
+        if self._last_head is None or raw != self._last_raw:
+            head = read_request(raw, peer=self._peer, limits=self._limits, memo=self._memo)
+            if end > REMEMBERED_HEAD_BYTES:
+                return head
+            self._last_raw, self._last_head = raw, head
+        return self._last_head
 
     def _check_beginning(self, buffer: bytes) -> None:
         """Refuse what cannot become a head any more, without waiting for its end."""
@@ -155,7 +164,7 @@ class ClientConnection(asyncio.Protocol):
         if len(buffer) > limits.max_line_bytes and buffer.find(CRLF, 0, limits.max_line_bytes + 2) < 0:
             raise Malformed(f"the request line is longer than {limits.max_line_bytes} bytes; shorten it", status=414)
         if self._checked == 0 and buffer:
-            self._read_deadline = self._loop.time() + seconds(limits.header_us)
+            self._read_deadline = self._loop.time() + self._times.header_s
         self._checked = len(buffer) - buffer.endswith(b"\r")
 
     async def _run(self, exchange: WireExchange) -> None:
@@ -190,7 +199,7 @@ class ClientConnection(asyncio.Protocol):
         elif self.ends:
             self._close()
         else:
-            self._read_deadline = self._loop.time() + seconds(self._limits.keep_alive_us)
+            self._read_deadline = self._loop.time() + self._times.keep_alive_s
             self._resume()
             if self._buffer:
                 self._next_request()
@@ -213,7 +222,7 @@ class ClientConnection(asyncio.Protocol):
 
     async def more(self, *, received_bytes: int) -> None:
         now = self._loop.time()
-        patience = seconds(self._limits.body_us)
+        patience = self._times.body_s
         if self._body_since is None:
             self._body_since = now
         self._check_here()
@@ -305,7 +314,7 @@ class ClientConnection(asyncio.Protocol):
             self._read_too_late(unsent)
         if unsent == 0 or self._unsent == 0 or unsent < self._unsent:
             self._unsent_since = now
-        elif now - self._unsent_since > seconds(self._limits.write_us):
+        elif now - self._unsent_since > self._times.write_s:
             self._transport.abort()
         self._unsent = unsent
 
@@ -336,7 +345,7 @@ class ClientConnection(asyncio.Protocol):
         self._closing = True
         self._buffer = b""
         self._linger_bytes = self._limits.linger_bytes
-        self._read_deadline = self._loop.time() + seconds(self._limits.linger_us)
+        self._read_deadline = self._loop.time() + self._times.linger_s
         self._resume()
         if self._transport.can_write_eof():
             self._transport.write_eof()

@@ -74,6 +74,10 @@ class _State(Enum):
     DONE = 2
 
 
+# An attribute of an Enum is looked up slowly, and these are looked up several times a request.
+_UNANSWERED, _STARTED, _DONE = _State.UNANSWERED, _State.STARTED, _State.DONE
+
+
 class WireExchange:
     """See `connection.Exchange`, which this is."""
 
@@ -98,10 +102,10 @@ class WireExchange:
         self._reader: BodyReader | None = None
         if head.chunked:
             self._reader = ChunkedBody()
-        elif head.content_length:
-            self._reader = SizedBody(head.content_length)
+        elif head.content_length or head.upgrade:
+            self._reader = SizedBody(head.content_length or 0)
         self._payload: bytes | None = None
-        self._state = _State.UNANSWERED
+        self._state = _UNANSWERED
         self._close = not head.keep_alive
         self._chunked = False
         self._bodiless = False
@@ -111,31 +115,32 @@ class WireExchange:
     @property
     def answered(self) -> bool:
         """Whether the answer is complete, or was aborted."""
-        return self._state is _State.DONE
+        return self._state is _DONE
 
     @property
     def started(self) -> bool:
         """Whether any of the answer may be on its way."""
-        return self._state is not _State.UNANSWERED
+        return self._state is not _UNANSWERED
 
     async def body(self, max_bytes: int) -> bytes:
-        if self._payload is None:
-            self._expect_state(_State.UNANSWERED)
+        payload = self._payload
+        if payload is None:
+            self._expect_state(_UNANSWERED)
+            reader = self._reader
             try:
-                self._payload = await self._read(max_bytes)
+                payload = b"" if reader is None else await self._read(reader, max_bytes)
             except BaseException:
                 self._close = True  # nobody knows any more where the next request begins
                 raise
-        if len(self._payload) > max_bytes:
+            self._payload = payload
+        if len(payload) > max_bytes:
             raise _too_long(max_bytes)
-        return self._payload
+        return payload
 
-    async def _read(self, max_bytes: int) -> bytes:
+    async def _read(self, reader: BodyReader, max_bytes: int) -> bytes:
+        wire = self._wire
         if self.head.upgrade:
             raise BadRequest("a request for another protocol has no body to read", status=426)
-        reader, wire = self._reader, self._wire
-        if reader is None:
-            return b""
         if reader.announced > max_bytes:
             raise _too_long(max_bytes)
         data = wire.take()
@@ -154,19 +159,19 @@ class WireExchange:
             data = wire.take()
 
     async def respond(self, status: int, headers: Sequence[Header], body: bytes = b"") -> None:
-        self._expect_state(_State.UNANSWERED)
+        self._expect_state(_UNANSWERED)
         bodiless = status in (_NO_CONTENT, _NOT_MODIFIED)
         if bodiless and body:
             raise InvariantBroken(f"an answer with status {status} was given a body; please report this")
         close = self._must_close()
         length = None if bodiless else len(body)
         head = write_head(status, headers, date=self._wire.date_line(), content_length=length, close=close)
-        self._state = _State.DONE
+        self._state = _DONE
         self._wire.write(head if bodiless or self.head.method == "HEAD" else head + body)
         self._wire.answered(close=close)
 
     async def start(self, status: int, headers: Sequence[Header], content_length: int | None = None) -> None:
-        self._expect_state(_State.UNANSWERED)
+        self._expect_state(_UNANSWERED)
         self._bodiless = status in (_NO_CONTENT, _NOT_MODIFIED) or self.head.method == "HEAD"
         unsized = content_length is None and not self._bodiless
         self._chunked = unsized and self.head.minor == 1
@@ -180,11 +185,11 @@ class WireExchange:
             chunked=self._chunked,
             close=self._close,
         )
-        self._state = _State.STARTED
+        self._state = _STARTED
         self._wire.queue(head)
 
     async def send(self, data: bytes) -> None:
-        self._expect_state(_State.STARTED)
+        self._expect_state(_STARTED)
         if not data or self._bodiless:
             return
         if self._missing is not None:
@@ -197,19 +202,19 @@ class WireExchange:
             await self._wire.drained()
 
     async def finish(self, trailers: Sequence[Header] = ()) -> None:
-        self._expect_state(_State.STARTED)
+        self._expect_state(_STARTED)
         if self._missing and not self._bodiless:
             self.abort()
             raise InvariantBroken("less was sent than the answer's content-length; please report this")
         if self._chunked:
             self._wire.queue(write_trailers(trailers))
-        self._state = _State.DONE
+        self._state = _DONE
         self._wire.answered(close=self._close)
 
     def abort(self) -> None:
-        if self._state is not _State.DONE:
-            streaming = self._state is _State.STARTED
-            self._state = _State.DONE
+        if self._state is not _DONE:
+            streaming = self._state is _STARTED
+            self._state = _DONE
             self._wire.cut(reset=streaming and not self._chunked)
 
     def on_gone(self, callback: Callable[[], None]) -> None:

@@ -25,7 +25,7 @@ _NAME = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRS
 _TARGET = b"-._~%:/?[]@!$&'()*+,;=0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _METHOD = re.compile(rb"[A-Z][A-Z-]{0,31}")
 _METHODS_WITH_BODY = frozenset({"PATCH", "POST", "PUT"})
-_LENGTH = re.compile(rb"[0-9]{1,18}")
+_MAX_LENGTH_DIGITS = 18
 _SPACE = b" \t"
 
 MEMO_LINES = 32
@@ -93,15 +93,13 @@ def is_target(target: bytes) -> bool:
 
 def content_length(value: bytes) -> int:
     """Read a Content-Length: 1 to 18 digits and nothing else."""
-    if _LENGTH.fullmatch(value) is None:
+    if not value.isdigit() or len(value) > _MAX_LENGTH_DIGITS:  # isdigit of bytes knows ASCII digits only
         raise Malformed("content-length is not a plain number of at most 18 digits; send one")
     return int(value)
 
 
-def options(value: bytes | None) -> frozenset[bytes]:
-    """The members of a comma-separated field such as Connection, in lower case; empty when the field is absent."""
-    if value is None:
-        return frozenset()
+def options(value: bytes) -> frozenset[bytes]:
+    """The members of a comma-separated field such as Connection, in lower case."""
     return frozenset(option.strip(_SPACE) for option in value.lower().split(b","))
 
 

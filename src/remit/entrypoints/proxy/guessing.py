@@ -35,8 +35,6 @@ class Guessing:
             if len(self._arrivals) >= MAX_PREFIXES:
                 prefix = EVERYBODY_ELSE
         before_us = self._arrivals.get(prefix, 0)
-        after_us, _, _ = pace(
-            before_us, now_us=now_us, interval_us=INTERVAL_US, burst=BURST + 1, n=1, max_wait_us=0
-        )
+        after_us, _, _ = pace(before_us, now_us=now_us, interval_us=INTERVAL_US, burst=BURST + 1, n=1, max_wait_us=0)
         if after_us is not None:
             self._arrivals[prefix] = after_us

@@ -31,6 +31,7 @@ _METHODS = {
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?")
 # Fields that steer reading, and may be lists.
+_NO_OPTIONS: frozenset[bytes] = frozenset()
 _STEERING_LISTS = frozenset({b"connection", b"http2-settings", b"upgrade"})
 
 
@@ -46,7 +47,7 @@ def read_request(raw: bytes, *, peer: str, limits: ServerLimits, memo: HeaderMem
     if (host is None and minor) or (host is not None and _HOST.fullmatch(host) is None):
         raise Malformed("the request needs one host field with a host and perhaps a port")
     length, chunked = _framing(fields, minor)
-    connection = options(fields.get(b"connection"))
+    connection = options(fields[b"connection"]) if b"connection" in fields else _NO_OPTIONS
     upgrade = method == "CONNECT" or b"upgrade" in fields or b"http2-settings" in fields or b"upgrade" in connection
     return RequestHead(
         method=method,
@@ -59,7 +60,9 @@ def read_request(raw: bytes, *, peer: str, limits: ServerLimits, memo: HeaderMem
         content_length=length,
         chunked=chunked,
         upgrade=upgrade,
-        expects_continue=_expects_continue(fields, minor) and bool(length or chunked),
+        expects_continue=b"expect" in fields
+        and _expects_continue(fields[b"expect"], minor)
+        and bool(length or chunked),
     )
 
 
@@ -108,9 +111,8 @@ def _framing(fields: dict[bytes, bytes], minor: int) -> tuple[int | None, bool]:
     return None, True
 
 
-def _expects_continue(fields: dict[bytes, bytes], minor: int) -> bool:
-    expectation = fields.get(b"expect")
-    if expectation is None or not minor:  # RFC 9110 §10.1.1: an expectation in HTTP/1.0 is ignored
+def _expects_continue(expectation: bytes, minor: int) -> bool:
+    if not minor:  # RFC 9110 §10.1.1: an expectation in HTTP/1.0 is ignored
         return False
     if expectation.lower() != b"100-continue":
         raise Malformed("the only expectation that can be met is `100-continue`", status=417)
@@ -148,5 +150,5 @@ def read_response(raw: bytes, *, limits: UpstreamLimits, memo: HeaderMemo) -> Re
         headers=headers,
         content_length=length,
         chunked=chunked,
-        keep_alive=minor == 1 and b"close" not in options(fields.get(b"connection")),
+        keep_alive=minor == 1 and (b"connection" not in fields or b"close" not in options(fields[b"connection"])),
     )

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, Self
 
 from remit.entrypoints.proxy.bounds import ServerLimits
 from remit.entrypoints.proxy.connection import Handler
 from remit.entrypoints.proxy.framing import DateLine
+from remit.entrypoints.proxy.sweep import seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,28 @@ class Guest(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """The times of ServerLimits in seconds of the loop's clock."""
+
+    header_s: float
+    body_s: float
+    write_s: float
+    keep_alive_s: float
+    linger_s: float
+
+    @classmethod
+    def of(cls, limits: ServerLimits) -> Self:
+        """Converted once, since every request needs some of them."""
+        return cls(
+            header_s=seconds(limits.header_us),
+            body_s=seconds(limits.body_us),
+            write_s=seconds(limits.write_us),
+            keep_alive_s=seconds(limits.keep_alive_us),
+            linger_s=seconds(limits.linger_us),
+        )
+
+
 @dataclass(slots=True)
 class Reception:
     """What all connections of one server share."""
@@ -52,6 +75,7 @@ class Reception:
     handler: Handler
     limits: ServerLimits
     loop: asyncio.AbstractEventLoop
+    times: Times
     on_refusal: Callable[[Refusal], None] | None = None
     date: DateLine = field(default_factory=DateLine)
     connections: set[Guest] = field(default_factory=set)

@@ -14,7 +14,7 @@ from typing import Self
 from remit.entrypoints.proxy.bounds import ServerLimits
 from remit.entrypoints.proxy.client import ClientConnection
 from remit.entrypoints.proxy.connection import Handler
-from remit.entrypoints.proxy.reception import Reception, Refusal
+from remit.entrypoints.proxy.reception import Reception, Refusal, Times
 from remit.entrypoints.proxy.sweep import Sweep, seconds
 from remit.errors import UsageError
 
@@ -131,7 +131,8 @@ async def serve(
     Raises UsageError if the address cannot be listened on.
     """
     loop = asyncio.get_running_loop()
-    reception = Reception(handler, limits or ServerLimits(), loop, on_refusal)
+    bounds = limits or ServerLimits()
+    reception = Reception(handler, bounds, loop, Times.of(bounds), on_refusal)
     try:
         listener = await loop.create_server(
             lambda: ClientConnection(reception), host, port, backlog=backlog, reuse_port=reuse_port or None
