@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Coroutine
@@ -13,7 +14,7 @@ from demo.children import ROOT, DemoFailed
 from demo.screen import Screen
 
 INTERRUPTED = 130
-TOO_FEW = "at least 1, please"
+PIPE_CLOSED = 141
 
 
 def main() -> int:
@@ -26,8 +27,12 @@ def main() -> int:
         print(f"\ndemo: {error}", file=sys.stderr)
         return 1
     except (asyncio.CancelledError, KeyboardInterrupt):
-        screen.say("\nstopped; nothing is left running")
+        screen.say()
+        screen.say("Stopped; nothing is left running.")
         return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads any more
+        return PIPE_CLOSED
 
 
 async def perform(options: argparse.Namespace, screen: Screen) -> int:
@@ -41,9 +46,9 @@ async def perform(options: argparse.Namespace, screen: Screen) -> int:
 
 
 async def until_told(work: Coroutine[Any, Any, int]) -> int:
-    """`work`, cancelled by Ctrl-C or SIGTERM, so that everything that was started is stopped."""
+    """`work`, cancelled by Ctrl-C, SIGTERM or a closed terminal, so that everything that was started is stopped."""
     task = asyncio.ensure_future(work)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     return await task
 
@@ -55,7 +60,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--build", type=Path, default=ROOT / "build", metavar="DIR", help="where files go (build)")
     options = parser.parse_args()
     if options.attempts < 1:
-        parser.error(f"--attempts {options.attempts}: {TOO_FEW}")
+        parser.error(f"--attempts {options.attempts}: it takes at least 1")
     options.build = options.build.resolve()
     return options
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from demo.agents import Figures
 from demo.cast import CONNECTIONS_PER_WORKER, RISK_CHECK, WELL_BEHAVED, WORKERS
-from demo.children import Child, Children, DemoFailed, python
+from demo.children import Child, Children, DemoFailed, python, shown, tail
 from demo.loop import Counts
 from demo.screen import Screen
 from demo.stage import Stage
@@ -85,7 +85,8 @@ async def _run_loops(children: Children, stage: Stage, key: str, incident: Incid
     except* DemoFailed as failures:
         if stage.gateway.exit_code is not None:
             raise stage.gateway.failed("ended in the middle of the incident") from None
-        raise failures.exceptions[0] from None
+        gateway = stage.gateway.log
+        raise DemoFailed(f"{failures.exceptions[0]}\nand of {shown(gateway)}:\n{tail(gateway)}") from None
 
 
 async def _follow_loop(child: Child, number: int, incident: Incident) -> None:

@@ -154,10 +154,10 @@ def show_incident(screen: Screen, results: Results, ledger: Path) -> None:
     pace = counts.attempts / incident.took_s
     screen.rows(
         [
-            ("attempts", f"{counts.attempts:,}", f"in {incident.took_s:.1f} s: {pace:,.0f} a second with one key"),
+            ("attempts", f"{counts.attempts:,}", f"in {incident.took_s:.1f} s: {pace:,.0f} a second, one key"),
             ("admitted", f"{counts.admitted:,}", f"the limit is {ALLOWED} an hour"),
             *((f"refused: {reason}", f"{number:,}", "") for reason, number in counts.refused.most_common()),
-            ("told to stop", f"{counts.told_to_stop:,}", "x-should-retry: false, and tried again"),
+            ("told to stop", f"{counts.told_to_stop:,}", "x-should-retry: false; tried again"),
             ("moved upstream", f"{len(results.books.transfers):,}", f"lines in {shown(ledger)}"),
             ("money moved, USD", f"{results.books.moved:,.2f}", "the amounts in that ledger"),
             ("money saved, USD", f"{results.saved:,.2f}", f"refused transfers of {TRANSFER} each"),

@@ -33,9 +33,11 @@ from remit.entrypoints.proxy.gateway import Gateway
 from remit.entrypoints.proxy.server import Server, serve
 from remit.entrypoints.proxy.upstream import Upstream
 from remit.errors import PolicyError
+from remit.sinks.log import LogObserver
 from remit.stores.opening import open_store
 
 DRAIN_US = 30_000_000
+CLOSE_MARGIN_S = 60
 DEFAULT_PORTS = {"http": 80, "https": 443}
 FIXED_FIELDS = ("listen", "store", "currency")
 
@@ -52,6 +54,7 @@ class Service:
         self.warnings = loaded.warnings
         self.policy = loaded.policy if listen is None else replace(loaded.policy, listen=listen)
         self._ways: dict[str, Way] = {}
+        self._closing: set[asyncio.Task[None]] = set()
         self._started = time.monotonic()
 
     async def start(self) -> None:
@@ -59,7 +62,7 @@ class Service:
         async with contextlib.AsyncExitStack() as undo:
             self.store = await open_store(self.policy.store, owner_note=f"remit gateway {self.path}")
             undo.push_async_callback(self.store.close)
-            self.engine = Engine(self.store, self.policy)
+            self.engine = Engine(self.store, self.policy, observer=LogObserver())
             self.keys, self.sessions = KeyRing(self.store), SessionBook(self.store)
             await self.keys.load()
             await self.sessions.load()
@@ -125,13 +128,23 @@ class Service:
         if changed:
             problem = f"`{'`, `'.join(changed)}` cannot change while the gateway runs: restart it"
             raise PolicyError([(0, problem)], source=str(self.path))
-        ways, before = self._make_ways(policy), self._ways
+        ways, former_ways, former = self._make_ways(policy), self._ways, self.policy
         self.policy, self._ways = policy, ways
         self.engine.use(policy)
         self._follow(policy)
         await self._note_policy("reloaded", by=by)
-        asyncio.get_running_loop().call_later(_longest_s(before_policy=policy), _close_later, before)
+        closing = asyncio.create_task(self._close_when_done(former_ways, former))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
         return loaded.warnings
+
+    async def _close_when_done(self, ways: Mapping[str, Way], former: Policy) -> None:
+        """Close the connections of a former policy once its last call must have ended."""
+        longest_us = max((upstream.timeout_us for upstream in former.upstreams.values()), default=0)
+        try:
+            await asyncio.sleep(longest_us / 1_000_000 + CLOSE_MARGIN_S)
+        finally:
+            await self._close_ways(ways)
 
     async def _reload_command(self, arguments: Arguments, by: str) -> Answer:
         warnings = await self.reload(by=by)
@@ -156,6 +169,9 @@ class Service:
             await asyncio.wait(tuple(self.forwarding.settling))
         await self.control.close()
         await self.engine.close()
+        for closing in tuple(self._closing):
+            closing.cancel()
+        await asyncio.gather(*self._closing, return_exceptions=True)
         await self._close_ways(self._ways)
         await self.store.close()
         return cut
@@ -163,18 +179,6 @@ class Service:
 
 def _quantiles(histogram: Any) -> dict[str, int]:
     return {"count": histogram.count, "p50": histogram.quantile_us(500), "p99": histogram.quantile_us(990)}
-
-
-def _close_later(ways: Mapping[str, Way]) -> None:
-    for way in ways.values():
-        task = asyncio.ensure_future(way.upstream.close())
-        task.add_done_callback(lambda _: None)
-
-
-def _longest_s(*, before_policy: Policy) -> float:
-    """How long calls of the former policy may still run."""
-    longest_us = max((u.timeout_us for u in before_policy.upstreams.values()), default=0)
-    return longest_us / 1_000_000 + 60
 
 
 def _split(listen: str) -> tuple[str, int]:

@@ -53,6 +53,10 @@ async def charge_everybody(reader: asyncio.StreamReader, writer: asyncio.StreamW
         writer.close()
 
 
+def _name_upstream(policy: Path, port: int) -> None:
+    policy.write_text(policy.read_text().replace("127.0.0.1:9000", f"127.0.0.1:{port}"))
+
+
 @contextmanager
 def running_gateway(policy: Path) -> Iterator[Gateway]:
     """The gateway of a policy, for the length of a `with` block; the policy's port 9000 becomes a real one."""
@@ -63,8 +67,7 @@ def running_gateway(policy: Path) -> Iterator[Gateway]:
 
     async def live() -> None:
         upstream = await asyncio.start_server(charge_everybody, "127.0.0.1", 0)
-        port = upstream.sockets[0].getsockname()[1]
-        policy.write_text(policy.read_text().replace("127.0.0.1:9000", f"127.0.0.1:{port}"))
+        _name_upstream(policy, upstream.sockets[0].getsockname()[1])
         service = Service(policy)
         await service.start()
         over.append(asyncio.Event())
@@ -77,7 +80,7 @@ def running_gateway(policy: Path) -> Iterator[Gateway]:
     def run() -> None:
         try:
             asyncio.run(live())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - handed to the test, which raises it
             failed.append(error)
             ready.set()
 

@@ -80,7 +80,10 @@ def test_a_limit_has_the_documented_defaults() -> None:
         ("concurrent: 8", Concurrent(8)),
         ("concurrent: 0", Concurrent(0)),
         ("failures: 30/minute", Failures(30, Rolling(MINUTE_US))),
-        ("only: 02:00-04:00 Europe/Berlin", Only(OnlyWindow(from_minute=120, until_minute=240, timezone="Europe/Berlin"))),
+        (
+            "only: 02:00-04:00 Europe/Berlin",
+            Only(OnlyWindow(from_minute=120, until_minute=240, timezone="Europe/Berlin")),
+        ),
     ],
 )
 def test_a_rule_becomes_integers(text: str, rule: object) -> None:
@@ -185,7 +188,10 @@ def test_an_upstream_is_put_together_from_checked_parts() -> None:
     )
     assert policy.upstreams["c"].url == "http://[::1]:9000"
     assert (policy.upstreams["c"].credential_header, policy.upstreams["c"].credential_prefix) == ("x-api-key", "")
-    assert (policy.upstreams["d"].credential_header, policy.upstreams["d"].credential_prefix) == ("authorization", "Key ")
+    assert (policy.upstreams["d"].credential_header, policy.upstreams["d"].credential_prefix) == (
+        "authorization",
+        "Key ",
+    )
     assert policy.upstreams["d"].connect_timeout_us == SECOND_US
 
 
@@ -233,7 +239,12 @@ def test_a_relative_store_lies_beside_the_policy_file(tmp_path: Path, monkeypatc
         ("top", "audit: {redact: [body.card]}", None, "`audit.redact[0]`: no tool reads `body.card`"),
         ("upstreams", "u: {url: http://a}", None, "`upstreams.u`: no tool uses it"),
         ("tools", "x: {route: GET /x, upstream: api, price: free, risk: high}", None, "`tools.x.risk`: stronger"),
-        ("tools", "x: {route: GET /x, upstream: api, price: 11 USD}", 10, "`x` can never be called: it holds 11.00 USD"),
+        (
+            "tools",
+            "x: {route: GET /x, upstream: api, price: 11 USD}",
+            10,
+            "`x` can never be called: it holds 11.00 USD",
+        ),
         ("limits", "l: {budget: 5 USD, tools: [ask]}", None, "`limits.l`: has no effect: none of the tools"),
         ("limits", "l: {units: 5/hour, weigh: {pay: 6}}", None, "`pay` can never be called: it weighs 6"),
         ("limits", "l: {quota: 5/hour, per: target}", None, "`ask` names no `target`"),
@@ -246,7 +257,10 @@ def test_what_is_allowed_but_hardly_meant_is_a_warning(section: str, line: str, 
 
 def test_a_limit_that_refuses_every_anonymous_caller_is_a_warning() -> None:
     text = added("tools", "open: {route: GET /open, upstream: api, price: free, anonymous: true}")
-    per_agent, per_address = text + "  l: {rate: 5/minute, per: agent}\n", text + "  l: {rate: 5/minute, per: address}\n"
+    per_agent, per_address = (
+        text + "  l: {rate: 5/minute, per: agent}\n",
+        text + "  l: {rate: 5/minute, per: address}\n",
+    )
     assert load(per_address).warnings == ()
     assert load(per_agent).warnings == (
         (11, "`limits.l.per`: `open` is anonymous, but callers without a credential have no agent: they are refused"),

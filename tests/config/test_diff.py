@@ -121,7 +121,9 @@ RULES = st.sampled_from(
         "failures: 6/hour", "failures: 6/day",
     ]
 )  # fmt: skip
-PER = st.sampled_from(["[]", "agent", "user", "org", "key", "[user, tool]", "[tool, user]", "session", "address", "target"])
+PER = st.sampled_from(
+    ["[]", "agent", "user", "org", "key", "[user, tool]", "[tool, user]", "session", "address", "target"]
+)
 REST = st.sampled_from(["", ", mode: observe", ", mode: soft", ", tools: [pay]", ", agents: ['agent:bot']"])
 
 
@@ -145,7 +147,9 @@ def test_added_and_removed_limits_are_described_in_full() -> None:
 def test_tools_and_prices_are_compared() -> None:
     old = load(BASE).policy
     text = BASE.replace("price: 1 USD", "price: {hold: 2 USD, actual: header.x-cost, free_on: [404]}, extra: allow")
-    text = text.replace("ask: {", "look: {").replace("url: http://127.0.0.1:9000", "url: http://127.0.0.1:9001, timeout: 1m")
+    text = text.replace("ask: {", "look: {").replace(
+        "url: http://127.0.0.1:9000", "url: http://127.0.0.1:9001, timeout: 1m"
+    )
     assert diff(old, load(text).policy) == [
         "upstream `api`: its `url` changes from `http://127.0.0.1:9000` to `http://127.0.0.1:9001`.",
         "upstream `api`: its `timeout` changes from 30 seconds to 1 minute.",

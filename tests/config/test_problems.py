@@ -126,7 +126,10 @@ TOOLS = [
     ("x: {route: GET /x, upstream: api, price: {hold: 1 USD, actual: body.}}", "does not say where the cost is"),
     ("x: {route: GET /x, upstream: api, price: {hold: 1 USD, free_on: [404, 404]}}", "`404` stands twice"),
     ("x: {route: GET /x, upstream: api, price: {hold: 1 USD, free_on: [100]}}", "must be at least 200"),
-    ("x: {route: GET /x, upstream: api, price: {hold: 1 USD, catalogue: y}}", "`tools.x.price.catalogue` is not supported"),
+    (
+        "x: {route: GET /x, upstream: api, price: {hold: 1 USD, catalogue: y}}",
+        "`tools.x.price.catalogue` is not supported",
+    ),
     ("x: {route: GET /x, upstream: api, price: 1 USD, anonymous: true}", "a call that costs money needs a credential"),
     (tool("risk: high, anonymous: true"), "a high-risk tool needs a credential"),
 ]
@@ -303,9 +306,7 @@ def test_a_flood_of_problems_is_counted_and_not_listed() -> None:
 
 def test_too_many_names_are_refused_before_they_are_compared() -> None:
     limits = [f"l{n}: {{quota: 1/hour}}" for n in range(500)]
-    assert problems_of(added("limits", *limits)) == [
-        (8, "`limits`: has 501 of them: the most is 500, leave some out")
-    ]
+    assert problems_of(added("limits", *limits)) == [(8, "`limits`: has 501 of them: the most is 500, leave some out")]
 
 
 def test_names_with_signs_in_them_cannot_draw_on_the_terminal() -> None:

@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED = ROOT / "schema" / "policy.schema.json"
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 
+
 def schema() -> dict[str, Any]:
     return dict(json.loads(published_schema()))
 
@@ -112,7 +113,11 @@ def test_every_field_is_described_and_most_have_an_example() -> None:
     fields = dict(described(schema()))
     assert len(fields) > 50
     assert [where for where, field in fields.items() if not str(field.get("description", "")).endswith(".")] == []
-    has_example = [where for where, f in fields.items() if {"examples", "enum", "const", "$ref"} & f.keys() or f.get("type") == "boolean"]
+    has_example = [
+        where
+        for where, f in fields.items()
+        if {"examples", "enum", "const", "$ref"} & f.keys() or f.get("type") == "boolean"
+    ]
     assert fields.keys() == set(has_example)
 
 

@@ -17,7 +17,17 @@ PERIOD_US = 100 * SECOND_US
 ROLLING = ops.Rolling(60 * SECOND_US)
 LIFE = ops.Life()
 STEPS_US = [0, 1, SECOND_US // 2, SECOND_US, 9 * SECOND_US, 31 * SECOND_US, 61 * SECOND_US, PERIOD_US, 36 * DAY_US]
-LIMITS = {"rolling": 10, "period": 20, "life": 30, "second": 12, "soft": 8, "seen": 5, "slots": 3, "deposit": 9, "fast": 6}
+LIMITS = {
+    "rolling": 10,
+    "period": 20,
+    "life": 30,
+    "second": 12,
+    "soft": 8,
+    "seen": 5,
+    "slots": 3,
+    "deposit": 9,
+    "fast": 6,
+}
 
 amounts = st.integers(0, 8)
 actuals = st.dictionaries(st.sampled_from(["USD", "calls"]), st.integers(0, 20))

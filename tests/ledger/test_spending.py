@@ -71,10 +71,14 @@ def test_a_period_that_begins_leaves_open_holds_in_the_period_they_began_in() ->
 
 
 # A2
-@given(needs=st.lists(st.integers(0, 6), min_size=2, max_size=4), rooms=st.lists(st.integers(0, 6), min_size=4, max_size=4))
+@given(
+    needs=st.lists(st.integers(0, 6), min_size=2, max_size=4), rooms=st.lists(st.integers(0, 6), min_size=4, max_size=4)
+)
 def test_a_call_is_admitted_only_if_every_unit_and_level_has_room(needs: list[int], rooms: list[int]) -> None:
     desk = Desk()
-    entries = [entry(f"c{i}", room, need, unit=f"u{i}") for i, (need, room) in enumerate(zip(needs, rooms, strict=False))]
+    entries = [
+        entry(f"c{i}", room, need, unit=f"u{i}") for i, (need, room) in enumerate(zip(needs, rooms, strict=False))
+    ]
     outcome = desk.send(hold(*entries), id_="h")
     short = [i for i, (need, room) in enumerate(zip(needs, rooms, strict=False)) if need > room]
     held = {e.key: desk.figures(e.key)[1] for e in entries}

@@ -114,7 +114,7 @@ def _every_page_but_the_first(path: Path) -> None:
 DAMAGES: dict[str, tuple[Damage, str]] = {
     "its first bytes": (_overwrite(0, b"not a database at all"), "is damaged or not a ledger"),
     "its inner pages": (_every_page_but_the_first, "is damaged"),
-    "half of it is cut off": (lambda path: path.write_bytes(path.read_bytes()[:8192]), "is damaged"),
+    "half of it is cut off": (lambda path: _put(path, _content(path)[:8192]), "is damaged"),
     "a live hold is gone": (_run("DELETE FROM holds WHERE id = 'live'"), "cell `5:money` says that 3 is held"),
     "a cell is gone": (_run("DELETE FROM cells"), "cell `5:money` is missing"),
     "a cell is garbage": (_run("UPDATE cells SET body = x'ff00'"), "a row cannot be read"),

@@ -7,6 +7,7 @@ values of its dimensions, whose names the policy knows.
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from remit.core.cell_keys import cell_key
 from remit.core.policy import Budget, Concurrent, Failures, Limit, Policy, Quota, Units
 from remit.core.units import describe_duration
 
@@ -86,7 +87,7 @@ def split_key(key: str) -> list[str]:
             return []
         parts.append(key[start:end])
         at = end + 1
-    return parts
+    return parts if cell_key(*parts) == key else []
 
 
 def _maximum(limit: Limit | None, kind: str, unit: str, policy: Policy) -> int | None:

@@ -42,6 +42,7 @@ class _Running:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._told = 0
+        self._cut_calls = 0
         self._stop = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -59,7 +60,7 @@ class _Running:
             _log.info("listening on %s; stdout is closed", self._service.url)
         await self._stop.wait()
         _log.info("stopping: running calls may end, new ones are not taken; a second signal cuts them")
-        cut = await self._service.stop()
+        cut = await self._service.stop() + self._cut_calls
         if cut:
             _log.warning("%d running calls were cut; `remit holds` shows what is not known about them", cut)
         _log.info("stopped; every call is settled")
@@ -87,7 +88,7 @@ class _Running:
 
     async def _cut(self) -> None:
         """End the running calls now; `stop`, which waits for them, goes on by itself and settles them."""
-        await self._service.server.drain(timeout_us=0)
+        self._cut_calls += await self._service.server.drain(timeout_us=0)
 
     def _start(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         task = asyncio.ensure_future(work())

@@ -163,8 +163,9 @@ def _rule(policy: Policy, limit: Limit) -> str:
                 f"{say_tools(limit)} may be called {describe_only(hours)}; {_beyond(limit, 'a call at another time')}"
             )
         case _ if _most(rule) == 0:
-            allows = "nothing to be spent" if isinstance(rule, Budget) else "no call"
-            return f"it allows {allows} on {say_tools(limit)}; {_beyond(limit, 'every one')}"
+            calls = "call that costs money" if isinstance(rule, Budget) else "call"
+            tools = say_tools(limit).replace("all tools", "any tool")
+            return f"no {calls} of {tools} is allowed; {_beyond(limit, 'every one')}"
         case Rate():
             return _rate(limit, rule)
         case Quota(most, window):
@@ -255,7 +256,7 @@ def _strictness(policy: Policy, limit: Limit) -> list[str]:
 def _rolling_step(window: Window) -> list[str]:
     if not isinstance(window, Rolling):
         return []
-    step_us = ceil_div(window.window_us, ROLLING_BUCKETS)
+    step_us = ceil_div(window.window_us, ROLLING_BUCKETS * 1000) * 1000
     return [f"What is counted leaves the window up to {describe_duration(step_us)} late."]
 
 

@@ -131,10 +131,15 @@ def _asked(plan: Plan) -> dict[str, int]:
 class SettlementDraft:
     """What is known about the end of a call besides what the ledger books."""
 
-    __slots__ = ("by", "evidence", "latency_us", "status")
+    __slots__ = ("by", "evidence", "frozen", "latency_us", "over", "status")
 
     def __init__(self, *, latency_us: int = 0, status: int = 0, evidence: str = "", by: str = "") -> None:
-        """`status` is the upstream's HTTP status, `evidence` how the outcome is known, `by` who says so."""
+        """`status` is the upstream's HTTP status, `evidence` how the outcome is known, `by` who says so.
+
+        After `complete`, `over` and `frozen` say what was spent beyond the caps and which cells that closed.
+        """
+        self.over: dict[str, int] = {}
+        self.frozen: tuple[str, ...] = ()
         self.latency_us = latency_us
         self.status = status
         self.evidence = evidence
@@ -142,6 +147,9 @@ class SettlementDraft:
 
     def complete(self, outcome: ops.Outcome, steps: Sequence[Step]) -> Sequence[Body]:  # noqa: ARG002 - a draft's signature
         """A record for each hold that this batch ended."""
+        for step in steps:
+            self.over.update(step.over)
+            self.frozen += step.frozen
         return [
             settlement_of(step, latency_us=self.latency_us, status=self.status, evidence=self.evidence, by=self.by)
             for step in steps

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from remit.core.caller import Caller
 from remit.core.decision import Allow, Decision
-from remit.core.ledger.operations import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +16,17 @@ class CallDecided:
 
 @dataclass(frozen=True, slots=True)
 class CallSettled:
-    """An allowed call came to its end: `step` is commit, release or lose."""
+    """An allowed call came to its end: `step` is commit, release or lose.
+
+    `over` is what was spent beyond the caps, by unit; `frozen` the cells that were closed because of it.
+    """
 
     decision: Allow
     step: str
     status: int
     evidence: str
-    outcome: Outcome
+    over: dict[str, int]
+    frozen: tuple[str, ...]
 
 
 class Silent:

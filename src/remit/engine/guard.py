@@ -98,7 +98,7 @@ class Call:
         draft = SettlementDraft(latency_us=latency_us, status=status, evidence=evidence)
         batch = ops.Batch(f"{self.decision.id}/{step}", operations, record=draft)
         outcome = await self.engine.store.apply(batch)
-        self.engine.observer.observe(CallSettled(self.decision, step, status, evidence, outcome))
+        self.engine.observer.observe(CallSettled(self.decision, step, status, evidence, draft.over, draft.frozen))
         return outcome
 
     def _uses(self, outcome: ops.Outcome | None) -> tuple[LimitUse, ...]:

@@ -222,7 +222,7 @@ class LedgerFile:
         for table in ("1",) if whole else VITAL_TABLES:
             found = self.db.execute(f"PRAGMA quick_check({table})").fetchone()[0]
             if found != "ok":
-                raise StoreCorrupt(f"`{self.path}` is damaged ({found}): restore a backup")
+                raise StoreCorrupt(f"`{self.path}` is damaged ({found.splitlines()[-1]}): restore a backup")
 
     def _read_head(self) -> str:
         head = self.db.execute("SELECT groups, owner FROM head").fetchone()

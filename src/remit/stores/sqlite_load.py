@@ -14,6 +14,7 @@ import msgspec
 
 from remit.audit.chain import Writer, genesis, link
 from remit.audit.record import Refusals
+from remit.audit.safe_text import clean
 from remit.core.ledger.cells.window import PeriodCell
 from remit.core.ledger.operations import Rung
 from remit.core.ledger.state import GateRow, HoldRow, Ledger
@@ -96,7 +97,7 @@ def _check_held(ledger: Ledger, path: Path) -> None:
         if says != sum_:
             said = "is missing" if says is None else f"says that {says} is held"
             raise StoreCorrupt(
-                f"`{path}` contradicts itself: cell `{place[0]}` {said}, its live holds add up to {sum_}: restore a backup"
+                f"`{path}` contradicts itself: cell `{clean(place[0], max_chars=256)}` {said}, its live holds add up to {sum_}: restore a backup"
             )
 
 

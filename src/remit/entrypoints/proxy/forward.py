@@ -90,11 +90,7 @@ class Forwarding:
 
     async def run(self, job: Job) -> None:
         """Forward one call, answer the client, and have the call settled."""
-        decision = job.call.decision
-        if decision.wait_us:
-            await asyncio.sleep(decision.wait_us / 1_000_000)
-        if job.exchange.gone:
-            await job.call.release("the client left before anything was sent")
+        if not await self._waited(job):
             return
         way = self._ways[job.tool.upstream]
         started = time.monotonic_ns()
@@ -110,6 +106,19 @@ class Forwarding:
             raise
         else:
             await _Answering(self, job, response, started).run()
+
+    async def _waited(self, job: Job) -> bool:
+        """Wait as long as the decision says; False if the call is not to be sent after all."""
+        if job.call.decision.wait_us:
+            try:
+                await asyncio.sleep(job.call.decision.wait_us / 1_000_000)
+            except asyncio.CancelledError:
+                self.settle(job, released="the gateway stopped before anything was sent")
+                raise
+        if job.exchange.gone:
+            self.settle(job, released="the client left before anything was sent")
+            return False
+        return True
 
     def _headers(self, job: Job, way: Way) -> list[Header]:
         price = job.tool.price

@@ -8,7 +8,8 @@ read as strictly as what a client says: it may be hostile, too.
 import asyncio
 import select
 import ssl
-from typing import Protocol, cast
+from dataclasses import dataclass
+from typing import Protocol, Self, cast
 
 from remit.entrypoints.proxy.bodies import BodyReader, ChunkedBody, SizedBody, UnsizedBody
 from remit.entrypoints.proxy.bounds import UpstreamLimits
@@ -19,6 +20,7 @@ from remit.entrypoints.proxy.sweep import seconds
 from remit.errors import UpstreamFailed
 
 END_OF_HEAD = b"\r\n\r\n"
+REMEMBERED_HEAD_BYTES = 2048
 NEVER = float("inf")
 
 
@@ -34,17 +36,42 @@ class Pool(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkTimes:
+    """The times of UpstreamLimits that a link minds, in seconds of the loop's clock."""
+
+    head_s: float
+    read_s: float
+    idle_s: float
+    total_s: float
+
+    @classmethod
+    def of(cls, limits: UpstreamLimits) -> Self:
+        """Converted once, since every call needs some of them."""
+        return cls(
+            head_s=seconds(limits.head_us),
+            read_s=seconds(limits.read_us),
+            idle_s=seconds(limits.idle_us),
+            total_s=NEVER if limits.total_us is None else seconds(limits.total_us),
+        )
+
+
 class Link(asyncio.Protocol):
     """The protocol object of one connection to an upstream; the `Source` of its response."""
 
     _transport: asyncio.Transport
 
-    def __init__(self, pool: Pool, *, name: str, limits: UpstreamLimits, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, pool: Pool, *, name: str, limits: UpstreamLimits, times: LinkTimes, loop: asyncio.AbstractEventLoop
+    ) -> None:
         self._pool = pool
         self._name = name
         self._limits = limits
+        self._times = times
         self._loop = loop
         self._memo: HeaderMemo = {}
+        self._last_raw = b""  # upstreams repeat themselves: the same bytes mean the same head
+        self._last_said: ResponseHead | None = None
         self._poll = select.poll()
         self._head: asyncio.Future[UpstreamResponse] | None = None
         self._response: UpstreamResponse | None = None
@@ -62,37 +89,34 @@ class Link(asyncio.Protocol):
 
     # The one call.
 
-    async def call(self, request: bytes, *, is_head: bool) -> UpstreamResponse:
-        """Send a whole request and wait for the head of its answer. Raises UpstreamFailed."""
-        if self._transport.is_closing():
-            raise UpstreamFailed(f"upstream `{self._name}` closed the connection before the call", dispatched=False)
+    def send(self, request: bytes, *, is_head: bool) -> "asyncio.Future[UpstreamResponse]":
+        """Send a whole request; the future gets its answer as soon as its head is here, or UpstreamFailed."""
         now = self._loop.time()
-        self._head_request = is_head
-        self._interim = 0
         head: asyncio.Future[UpstreamResponse] = self._loop.create_future()
         self._head = head
-        self._deadline = now + seconds(self._limits.head_us)
-        if self._limits.total_us is not None:
-            self._total_deadline = now + seconds(self._limits.total_us)
+        self._head_request = is_head
+        self._interim = 0
+        self._deadline = now + self._times.head_s
+        self._total_deadline = now + self._times.total_s
         self._transport.write(request)
-        try:
-            return await head
-        except asyncio.CancelledError:
-            if head.done() and not head.cancelled() and head.exception() is None:
-                head.result().close()  # by now this link may belong to another call, but for this response
-            else:
-                self._transport.abort()
-            raise
+        return head
 
-    def usable(self, now: float) -> bool:
+    def forget(self, head: "asyncio.Future[UpstreamResponse]") -> None:
+        """Whoever waited for this answer does not any more."""
+        if head.done() and not head.cancelled() and head.exception() is None:
+            head.result().close()  # by now this link may carry another call, so only that answer is closed
+        elif not head.done() or head.cancelled():
+            self._transport.abort()
+
+    def usable(self) -> bool:
         """Whether an idle link may carry another call: young, open, and with nothing to read, be it bytes or an end."""
-        if now - self.idle_since > seconds(self._limits.idle_us) or self._transport.is_closing():
+        if self._loop.time() - self.idle_since > self._times.idle_s or self._transport.is_closing():
             return False
         return not self._poll.poll(0)
 
     def want(self) -> None:
         if self._response is not None:
-            self._deadline = self._loop.time() + seconds(self._limits.read_us)
+            self._deadline = self._loop.time() + self._times.read_s
             if self._paused:
                 self._paused = False
                 self._transport.resume_reading()
@@ -103,7 +127,7 @@ class Link(asyncio.Protocol):
     def sweep(self, now: float) -> None:
         """Look at the deadlines of this link."""
         if self._head is None and self._response is None:
-            if now - self.idle_since > seconds(self._limits.idle_us):
+            if now - self.idle_since > self._times.idle_s:
                 self._transport.close()
         elif now >= self._deadline or now >= self._total_deadline:
             self._fail("did not answer in time" if self._response is None else "stopped in its answer", timeout=True)
@@ -141,14 +165,14 @@ class Link(asyncio.Protocol):
 
     def _read_head(self, head: "asyncio.Future[UpstreamResponse]", data: bytes) -> None:
         while True:
-            end = data.find(END_OF_HEAD, max(0, self._checked - 3))
+            end = data.find(END_OF_HEAD, self._checked - 3 if self._checked > 3 else 0)
             if end > self._limits.max_head_bytes or (end < 0 and len(data) > self._limits.max_head_bytes):
                 raise Malformed("its head is too long")
             if end < 0:
                 self._buffer = data
                 self._checked = len(data)
                 return
-            said = read_response(data[:end], limits=self._limits, memo=self._memo)
+            said = self._read_raw(data[:end])
             self._buffer, self._checked = b"", 0
             data = data[end + 4 :]
             if said.status >= 200:
@@ -157,6 +181,14 @@ class Link(asyncio.Protocol):
             if self._interim > self._limits.max_interim or said.status == 101:
                 raise Malformed("it switches protocols or does not come to an answer")
         self._begin(head, said, data)
+
+    def _read_raw(self, raw: bytes) -> ResponseHead:
+        if self._last_said is None or raw != self._last_raw:
+            said = read_response(raw, limits=self._limits, memo=self._memo)
+            if len(raw) > REMEMBERED_HEAD_BYTES:
+                return said
+            self._last_raw, self._last_said = raw, said
+        return self._last_said
 
     def _begin(self, head: "asyncio.Future[UpstreamResponse]", said: ResponseHead, data: bytes) -> None:
         response = UpstreamResponse(self, status=said.status, headers=said.headers, content_length=said.content_length)
@@ -167,6 +199,9 @@ class Link(asyncio.Protocol):
         self._reader = reader = self._body_of(said)
         if reader is None or reader.complete:
             self._finish(response, rest=data)
+        elif len(data) == said.content_length:
+            response.arrived(data)  # the common case: all of it came with the head
+            self._finish(response)
         else:
             self.want()
             if data:
@@ -193,7 +228,7 @@ class Link(asyncio.Protocol):
             self._deadline = NEVER
             self._transport.pause_reading()
         else:
-            self._deadline = self._loop.time() + seconds(self._limits.read_us)
+            self._deadline = self._loop.time() + self._times.read_s
 
     def _finish(self, response: UpstreamResponse, *, rest: bytes = b"") -> None:
         self._response = None

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from remit.entrypoints.proxy.bounds import UpstreamLimits
 from remit.entrypoints.proxy.connection import Header
 from remit.entrypoints.proxy.framing import write_request
-from remit.entrypoints.proxy.link import Link
+from remit.entrypoints.proxy.link import Link, LinkTimes
 from remit.entrypoints.proxy.response import UpstreamResponse
 from remit.entrypoints.proxy.sweep import Sweep, seconds
 from remit.errors import UpstreamFailed
@@ -41,6 +41,8 @@ class Upstream:
         self._tls = None if scheme == "http" else tls or ssl.create_default_context()
         literal = f"[{host}]" if ":" in host else host
         self._authority = literal if port == _DEFAULT_PORTS.get(scheme) else f"{literal}:{port}"
+        self._host = self._authority.encode()
+        self._times = LinkTimes.of(self._limits)
         self._links: set[Link] = set()
         self._idle: list[Link] = []
         self._connecting = 0
@@ -68,9 +70,14 @@ class Upstream:
 
         Host and content-length are added; `headers` must not have them, nor other framing. Raises UpstreamFailed.
         """
-        request = write_request(method, target, headers, host=self._authority.encode(), body=body)
-        link = await self._acquire()
-        return await link.call(request, is_head=method == "HEAD")
+        request = write_request(method, target, headers, host=self._host, body=body)
+        link = self._take_idle() or await self._acquire()
+        answer = link.send(request, is_head=method == "HEAD")
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            link.forget(answer)
+            raise
 
     async def close(self) -> None:
         """Close every connection; calls still running fail. Nothing can be called afterwards."""
@@ -99,10 +106,9 @@ class Upstream:
         raise self._not_sent("is closed")
 
     def _take_idle(self) -> Link | None:
-        now = asyncio.get_running_loop().time()
         while self._idle:
             link = self._idle.pop()
-            if link.usable(now):
+            if link.usable():
                 return link
             link.give_up()
         return None
@@ -114,7 +120,10 @@ class Upstream:
         try:
             async with asyncio.timeout(seconds(self._limits.connect_us)):
                 _, link = await loop.create_connection(
-                    lambda: Link(self, name=self._authority, limits=self._limits, loop=loop), host, port, ssl=self._tls
+                    lambda: Link(self, name=self._authority, limits=self._limits, times=self._times, loop=loop),
+                    host,
+                    port,
+                    ssl=self._tls,
                 )
         except TimeoutError as error:
             raise self._not_sent("could not be connected to in time", timeout=True) from error
@@ -155,7 +164,8 @@ class Upstream:
             link.give_up()
         else:
             self._idle.append(link)
-            self._wake_one()
+            if self._waiting:
+                self._wake_one()
 
     def lost(self, link: Link) -> None:
         self._links.discard(link)

@@ -1,0 +1,1 @@
+"""Where events go besides the audit log: the process's own log."""
