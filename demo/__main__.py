@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import io
 import os
 import signal
 import sys
@@ -11,6 +12,8 @@ from typing import Any
 
 from demo.cast import ATTEMPTS
 from demo.children import ROOT, DemoFailed
+from demo.keep import keep
+from demo.play import play
 from demo.screen import Screen
 
 INTERRUPTED = 130
@@ -19,6 +22,8 @@ PIPE_CLOSED = 141
 
 def main() -> int:
     options = read_options()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     screen = Screen()
     try:
         return asyncio.run(until_told(perform(options, screen)))
@@ -37,11 +42,7 @@ def main() -> int:
 
 async def perform(options: argparse.Namespace, screen: Screen) -> int:
     if options.keep:
-        from demo.keep import keep
-
         return await keep(options.build / "up", screen)
-    from demo.play import play
-
     return await play(options.build, screen, attempts=options.attempts)
 
 
@@ -56,7 +57,9 @@ async def until_told(work: Coroutine[Any, Any, int]) -> int:
 def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="start the services and leave them running")
-    parser.add_argument("--attempts", type=int, default=ATTEMPTS, metavar="N", help=f"how often the loop tries ({ATTEMPTS:,})")
+    parser.add_argument(
+        "--attempts", type=int, default=ATTEMPTS, metavar="N", help=f"how often the loop tries ({ATTEMPTS:,})"
+    )
     parser.add_argument("--build", type=Path, default=ROOT / "build", metavar="DIR", help="where files go (build)")
     options = parser.parse_args()
     if options.attempts < 1:

@@ -21,9 +21,11 @@ ALLOWED: Final = 100
 WORKERS: Final = 4
 CONNECTIONS_PER_WORKER: Final = 8
 
+LEAST_ROUNDS: Final = 2
+"""How often each of the well-behaved agents must have come to work for the incident to have had witnesses."""
+
 RUN_BUDGET: Final = "5 USD"
 REPORT_PRICE: Final = Decimal("1.58")
-REPORTS_ALLOWED: Final = 3
 
 TOOLS: Final = {
     "support": ("risk.validate", "payments.refund"),

@@ -75,6 +75,8 @@ class Child:
         self._signal(signal.SIGTERM)
         try:
             await asyncio.wait_for(self._process.wait(), STOP_S)
+        except TimeoutError:
+            pass
         finally:
             self.kill()
         return await self._process.wait()

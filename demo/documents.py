@@ -48,11 +48,13 @@ async def _play(client: Client, screen: Screen) -> Documents:
         raise DemoFailed(f"no session could be opened: status {opened.status}, {opened.members.get('detail', '')}")
     session = str(opened.members["session"])
     found = Documents()
-    while not found.refused and found.asked < MAX_CALLS:
+    for _ in range(MAX_CALLS):
         reply = await client.call("POST", DOCUMENT, headers={"remit-session": session})
         found.asked += 1
         screen.say(f"call {found.asked}: {_take_note(found, reply)}", indent="  ")
-        await asyncio.sleep(0 if found.refused else PAUSE_S)
+        if found.refused:
+            break
+        await asyncio.sleep(PAUSE_S)
     return found
 
 
@@ -79,4 +81,4 @@ def _usd(amounts: dict[str, Decimal], name: str) -> str:
 
 def expected(budget: str = RUN_BUDGET) -> int:
     """How many documents the budget pays for."""
-    return int(Decimal(budget.split()[0]) // REPORT_PRICE)
+    return int(Decimal(budget.partition(" ")[0]) // REPORT_PRICE)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from demo.agents import Figures
-from demo.cast import CONNECTIONS_PER_WORKER, RISK_CHECK, WELL_BEHAVED, WORKERS
+from demo.cast import CONNECTIONS_PER_WORKER, LEAST_ROUNDS, RISK_CHECK, WELL_BEHAVED, WORKERS
 from demo.children import Child, Children, DemoFailed, python, shown, tail
 from demo.loop import Counts
 from demo.screen import Screen
@@ -54,9 +54,7 @@ class Incident:
         )
 
 
-async def play(
-    children: Children, stage: Stage, screen: Screen, keys: Mapping[str, str], *, attempts: int
-) -> Incident:
+async def play(children: Children, stage: Stage, screen: Screen, keys: Mapping[str, str], *, attempts: int) -> Incident:
     """Run the scene to its end. Raises `DemoFailed` if any of its processes fails or it takes too long."""
     incident = Incident(attempts)
     try:
@@ -107,6 +105,8 @@ async def _well_behaved(
     following = asyncio.create_task(_follow_agents(child, incident))
     try:
         yield
+        while not following.done() and any(incident.others.rounds[agent] < LEAST_ROUNDS for agent in WELL_BEHAVED):
+            await asyncio.sleep(TICK_S)
         if (code := await children.stop(child)) != 0:
             raise child.failed(f"ended with exit code {code}")
         await following

@@ -44,29 +44,32 @@ async def _watch(children: Children) -> None:
 def _show(screen: Screen, stage: Stage, keys: dict[str, str]) -> None:
     url, api = stage.url, f"http://{stage.api[0]}:{stage.api[1]}"
     key_id = keys[RISK_CHECK].removeprefix("remit_").partition("_")[0]
-    payment = """'{"amount": 25.00, "currency": "USD", "to": "acct-2001"}'"""
     screen.say(f"The gateway listens on {url}, in front of the payment API on {api}. Ctrl-C ends both.")
     screen.title("Call it, in another terminal")
     screen.lines(
         [
             f"KEY={keys[RISK_CHECK]}",
-            f"transfer() {{ curl -s {url}/transfer -H \"Authorization: Bearer $KEY\" \\",
-            f"  -H 'Content-Type: application/json' -d {payment} \"$@\"; }}",
+            f"transfer() {{ curl -s -w '\\n' {url}/transfer \\",
+            "  -H \"Authorization: Bearer $KEY\" -H 'Content-Type: application/json' \\",
+            """  -d '{"amount": 25.00, "currency": "USD", "to": "acct-2001"}' "$@"; }""",
             "",
-            "transfer -i                                  # one payment, with its headers",
-            "for i in $(seq 105); do                      # the limit is 100 an hour",
+            "transfer -i                            # one payment, with its headers",
+            "for i in $(seq 105); do                # the limit is 100 an hour",
             "  transfer -o /dev/null -w '%{http_code}\\n'; done | sort | uniq -c",
-            "transfer                                     # now it says no, and why",
+            "transfer                               # now it says no, and why",
         ]
     )
     screen.title("Spend a session's budget: 5 USD, at 1.58 USD a document")
     screen.lines(
         [
             f"BUYER={keys[ANALYST]}",
-            f"SESSION=$(curl -s -X POST {url}/.well-known/remit/sessions \\",
-            "  -H \"Authorization: Bearer $BUYER\" -d '{\"budget\": \"5 USD\"}' | grep -o 'ses_[a-z0-9]*')",
-            f"curl -s -X POST {url}/reports/1847 -i -H \"Authorization: Bearer $BUYER\" \\",
-            "  -H \"Remit-Session: $SESSION\"               # four times: the last is refused",
+            f"SESSION=$(curl -s {url}/.well-known/remit/sessions \\",
+            '  -H "Authorization: Bearer $BUYER" -d \'{"budget": "5 USD"}\' \\',
+            "  | grep -o 'ses_[a-z0-9]*')",
+            f"document() {{ curl -si -w '\\n' -X POST {url}/reports/1847 \\",
+            '  -H "Authorization: Bearer $BUYER" -H "Remit-Session: $SESSION"; }',
+            "",
+            "document                               # three pass, the fourth is refused",
         ]
     )
     remit = Path(sys.executable).parent / "remit"
@@ -75,13 +78,13 @@ def _show(screen: Screen, stage: Stage, keys: dict[str, str]) -> None:
         [
             f"export REMIT_POLICY={shown(stage.policy)}",
             f"alias remit={shown(remit)}",
-            "remit status                                 # traffic, and what the guard adds",
-            "remit limits                                 # how full each counter is",
-            "remit audit tail -f                          # every decision as it is made",
-            "remit why DECISION                           # the id is in Remit-Decision",
-            "remit holds                                  # money held by running calls",
+            "remit status                           # traffic, and what the guard adds",
+            "remit limits                           # how full each counter is",
+            "remit audit tail -f                    # every decision as it is made",
+            "remit why DECISION                     # the id that an answer names",
+            "remit holds                            # money held by running calls",
             "remit keys list",
-            f"remit keys revoke {key_id}           # no call with it passes from then on",
+            f"remit keys revoke {key_id}     # no call with it passes from then on",
         ]
     )
     screen.say()

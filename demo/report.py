@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from demo import documents
-from demo.cast import ALLOWED, TRANSFER, WELL_BEHAVED
+from demo.cast import ALLOWED, LEAST_ROUNDS, TRANSFER, WELL_BEHAVED
 from demo.children import shown
 from demo.documents import Documents
 from demo.evidence import Evidence
@@ -24,7 +24,6 @@ from demo.stage import Stage
 LIMIT_REASON = "quota_exhausted"
 BUDGET_REASON = "budget_exhausted"
 FEES = "org-money"
-LEAST_ROUNDS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

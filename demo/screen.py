@@ -7,7 +7,7 @@ Where the output is no terminal, progress is a line each second.
 import sys
 import textwrap
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TextIO
 
 WIDTH = 79
@@ -17,20 +17,21 @@ EVERY_S = 1.0
 class Screen:
     """Writes to one stream, standard output unless it is told otherwise."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self, stream: TextIO | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream or sys.stdout
+        self._clock = clock
         self._moving = self._stream.isatty()
         self._shown = ""
-        self._last = 0.0
+        self._last = -EVERY_S
 
     def say(self, text: str = "", *, indent: str = "") -> None:
         """One paragraph, wrapped; its further lines are indented like its first."""
         self._settle()
-        self._write(textwrap.fill(text, WIDTH, initial_indent=indent, subsequent_indent=indent) + "\n")
+        self._write("\n".join(f"{indent}{line}" for line in wrapped(text, WIDTH - len(indent))) + "\n")
 
     def title(self, text: str) -> None:
         self.say()
-        self.lines([text, "-" * len(text)])
+        self.lines([text, "-" * min(len(text), WIDTH)])
 
     def lines(self, lines: Iterable[str], *, indent: str = "") -> None:
         """Lines as they are, however long: what a command has printed, and what is to be copied."""
@@ -47,7 +48,7 @@ class Screen:
         found = list(facts)
         width = max(len(name) for name, _ in found) + 4
         for name, text in found:
-            first, *more = textwrap.wrap(text, WIDTH - width, break_long_words=False)
+            first, *more = wrapped(text, WIDTH - width)
             self.lines([f"  {name:<{width - 4}}  {first}", *(" " * width + line for line in more)])
 
     def rows(self, rows: Sequence[tuple[str, str, str]]) -> None:
@@ -56,13 +57,13 @@ class Screen:
         figure_width = max(len(figure) for _, figure, _ in rows)
         room = WIDTH - name_width - figure_width - 6
         for name, figure, remark in rows:
-            first, *more = textwrap.wrap(remark, room) or [""]
+            first, *more = wrapped(remark, room)
             self.lines([f"  {name:<{name_width}}  {figure:>{figure_width}}  {first}"])
             self.lines([" " * (name_width + figure_width + 6) + line for line in more])
 
     def progress(self, text: str, *, last: bool = False) -> None:
         """How far it is: replaces the line before on a terminal, else a line of its own each second."""
-        now = time.monotonic()
+        now = self._clock()
         if self._moving:
             self._write(f"\r{text[:WIDTH]:<{len(self._shown)}}")
             self._shown = text[:WIDTH]
@@ -79,3 +80,8 @@ class Screen:
     def _write(self, text: str) -> None:
         self._stream.write(text)
         self._stream.flush()
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """At least one line; names with a dash in them stay whole, and so does what cannot be broken."""
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]

@@ -7,7 +7,6 @@ run time; the copy that it really runs lies in the build folder, with the store 
 import asyncio
 import fcntl
 import json
-import os
 import socket
 import time
 from collections.abc import Iterator
@@ -22,6 +21,8 @@ from demo.children import Child, Children, DemoFailed, python, shown
 from demo.client import Client
 from demo.commands import REMIT, Remit
 from demo.payment_api import BOOKS, HOST
+from remit.entrypoints.control.client import ControlClient
+from remit.errors import RemitError
 
 POLICY = Path(__file__).with_name("policy.yaml")
 LISTEN = "127.0.0.1:8080"
@@ -153,9 +154,6 @@ async def ready(gateway: Child, control: Path) -> tuple[str, int]:
 def ask_where(control: Path) -> tuple[str, int] | None:
     """Where the owner of the control socket listens for calls, None if nobody answers there yet."""
     # The commands reach the gateway in the same way; asking directly saves starting one every few milliseconds.
-    from remit.entrypoints.control.client import ControlClient
-    from remit.errors import RemitError
-
     try:
         with ControlClient(control) as owner:
             host, _, port = str(owner.do("status")["listen"]).removeprefix("http://").rpartition(":")
@@ -178,7 +176,7 @@ async def kept_keys(stage: Stage, agents: list[str]) -> dict[str, str]:
     Only `--keep` keeps keys: in a file that nobody else may read, since their texts are secrets.
     """
     path = stage.folder / "keys.json"
-    kept: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    kept = read_keys(path)
     listed = json.loads(await stage.remit.must("keys", "list", "--json"))
     usable = {key["prefix"] for key in listed if key["state"].startswith("live")}
     keys = {
@@ -186,6 +184,15 @@ async def kept_keys(stage: Stage, agents: list[str]) -> dict[str, str]:
         for agent in agents
     }
     path.touch(mode=0o600)
-    os.chmod(path, 0o600)
+    path.chmod(0o600)
     path.write_text(json.dumps(keys), encoding="utf-8")
     return keys
+
+
+def read_keys(path: Path) -> dict[str, str]:
+    """The keys that were kept; none if the file is missing or damaged, since new ones are easily made."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {str(agent): str(key) for agent, key in found.items()} if isinstance(found, dict) else {}

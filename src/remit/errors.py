@@ -30,7 +30,9 @@ class PolicyError(RemitError):
     def __init__(self, problems: "list[tuple[int, str]]", *, source: str = "policy") -> None:
         self.problems = problems
         self.source = source
-        super().__init__("\n".join(f"{source}:{line}: {text}" if line else f"{source}: {text}" for line, text in problems))
+        super().__init__(
+            "\n".join(f"{source}:{line}: {text}" if line else f"{source}: {text}" for line, text in problems)
+        )
 
 
 class BadRequest(RemitError):

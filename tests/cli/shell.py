@@ -14,7 +14,9 @@ from remit.config.compile import load_policy_file
 from remit.core.caller import Caller, CredentialKind
 from remit.core.request import Request
 from remit.engine.guard import Call, Engine
-from remit.stores.opening import open_store
+from remit.stores.clock import AnchoredClock, wall_us
+from remit.stores.opening import SQLITE
+from remit.stores.sqlite import SqliteStore
 
 T = TypeVar("T")
 
@@ -91,11 +93,16 @@ class Shell:
 
 
 def with_engine(folder: Path, work: Callable[[Engine], Awaitable[T]]) -> T:
-    """Do something with the store of `folder`'s policy, as a process that ends in order would."""
+    """Do something with the store of `folder`'s policy, as a process that ends in order would; time stands still in it.
+
+    Alike refusals of one second are counted together, so a test that counts records must not see a second end.
+    """
 
     async def run() -> T:
         policy = load_policy_file(folder / "policy.yaml").policy
-        store = await open_store(policy.store)
+        started_us = wall_us()
+        clock = AnchoredClock(boot=lambda: 0, wall=lambda: started_us)
+        store = await SqliteStore.open(policy.store.removeprefix(SQLITE), clock=clock)
         try:
             return await work(Engine(store, policy))
         finally:

@@ -61,13 +61,12 @@ def test_following_shows_what_the_gateway_writes_until_ctrl_c(
     remit: Shell, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = remit("keys", "create", "--agent", "pay", "--tools", "payments.*", "--org", "acme").out.strip()
-    naps = iter([lambda: gateway.call(text), lambda: None])
+    naps = []
 
     def sleep(_: float) -> None:
-        nap = next(naps, None)
-        if nap is None:
+        naps.append(gateway.call(text).status_code)
+        if len(naps) == 2:
             raise KeyboardInterrupt
-        nap()
 
     monkeypatch.setattr("time.sleep", sleep)
     ran = remit("audit", "tail", "-n", "1", "-f")
@@ -102,8 +101,8 @@ def test_a_log_longer_than_a_page_is_verified_whole(
     ("statement", "said"),
     [
         (
-            "UPDATE audit SET body = replace(body, '\"status\":200', '\"status\":201') WHERE seq = 4",
-            "record 4 of writer",
+            "UPDATE audit SET body = CAST(replace(body, 'pay', 'bob') AS BLOB) WHERE seq = 3",
+            "record 3 of writer",
         ),
         ("UPDATE audit SET body = x'ff00fe' WHERE seq = 5", "record 5 of writer"),
         ("DELETE FROM audit WHERE seq = 2", "record 3 of writer"),

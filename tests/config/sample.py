@@ -44,6 +44,14 @@ def problems_of(text: str | bytes) -> list[tuple[int, str]]:
     return raised.value.problems
 
 
+def attempt(text: str) -> Loaded | PolicyError:
+    """A policy, or what is wrong with it."""
+    try:
+        return load_policy(text)
+    except PolicyError as error:
+        return error
+
+
 def load(text: str) -> Loaded:
     """A policy that must be right."""
     return load_policy(text)

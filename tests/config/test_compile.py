@@ -33,7 +33,7 @@ from remit.core.policy import (
 from remit.core.schedule import DAY_US, HOUR_US, MINUTE_US, SECOND_US, Calendar, CalendarUnit, OnlyWindow
 from remit.core.units import Life, Rolling
 from remit.errors import PolicyError
-from tests.config.sample import BASE, added, added_line, limit_of, load, policy_with, tool_of
+from tests.config.sample import BASE, added, added_line, attempt, limit_of, load, policy_with, tool_of
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "examples").glob("*.yaml"))
 
@@ -230,6 +230,15 @@ def test_a_relative_store_lies_beside_the_policy_file(tmp_path: Path, monkeypatc
     assert load_policy_file("policy.yaml").policy.store == absolute
 
 
+def test_a_draft_can_be_read_as_if_it_lay_beside_the_policy_that_it_shall_replace(tmp_path: Path) -> None:
+    (tmp_path / "draft").mkdir()
+    for path in (tmp_path / "policy.yaml", tmp_path / "draft" / "policy.yaml"):
+        path.write_text(BASE, encoding="utf-8")
+    running = load_policy_file(tmp_path / "policy.yaml").policy
+    draft = load_policy_file(tmp_path / "draft" / "policy.yaml", folder=tmp_path).policy
+    assert diff(running, draft) == []
+
+
 @pytest.mark.parametrize(
     ("section", "line", "at", "says"),
     [
@@ -286,11 +295,10 @@ def test_a_damaged_policy_is_refused_or_still_means_something(data: st.DataObjec
     at = data.draw(st.integers(0, len(text) - 1))
     length = data.draw(st.integers(0, 12))
     damaged = text[:at] + data.draw(st.text(" \n:{}[],#'\"0aé/-", max_size=4)) + text[at + length :]
-    try:
-        policy = load_policy(damaged).policy
-    except PolicyError as error:
-        assert error.problems
-        assert all(0 <= line <= damaged.count("\n") + 1 for line, _ in error.problems)
+    loaded = attempt(damaged)
+    if isinstance(loaded, PolicyError):
+        assert loaded.problems
+        assert all(0 <= line <= damaged.count("\n") + 1 for line, _ in loaded.problems)
     else:
-        assert explain(policy).endswith("\n")
-        assert diff(policy, policy) == []
+        assert explain(loaded.policy).endswith("\n")
+        assert diff(loaded.policy, loaded.policy) == []

@@ -156,8 +156,10 @@ def test_tools_and_prices_are_compared() -> None:
         "tool `look` is added: GET /ask/{id}, free.",
         "tool `ask` is removed: calls of it are refused.",
         "tool `pay`: its `extra` changes from `refuse` to `allow`.",
-        "tool `pay`: its `price` changes from 1.00 USD a call to 2.00 USD held and the actual cost from `header.x-cost`, "
-        "nothing on status 404: dearer.",
+        (
+            "tool `pay`: its `price` changes from 1.00 USD a call to 2.00 USD held and the actual cost from `header.x-cost`, "
+            "nothing on status 404: dearer."
+        ),
     ]
 
 

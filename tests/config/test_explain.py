@@ -3,10 +3,16 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from remit.config.compile import load_policy_file
 from remit.config.explain import explain, explain_limit, explain_tool
+from remit.core.ledger.cells.pace import pace
+from remit.core.money import ceil_div
+from remit.core.policy import Rate
 from remit.core.reasons import Reason
+from remit.core.schedule import MINUTE_US
 from tests.config.sample import BASE, added, load, policy_with
 
 HERE = Path(__file__).resolve().parent
@@ -46,59 +52,79 @@ def test_every_tool_and_every_limit_is_explained_in_lines_that_fit(path: Path) -
     [
         (
             "l: {quota: 100/hour, per: [agent, tool], tools: [pay]}",
-            "`l`: each agent may call `pay` 100 times in any hour; call 101 is refused with `quota_exhausted` until the "
-            "oldest has left the window. Exact: no overshoot. What is counted leaves the window up to 1 minute late.",
+            (
+                "`l`: each agent may call `pay` 100 times in any hour; call 101 is refused with `quota_exhausted` until the "
+                "oldest has left the window. Exact: no overshoot. What is counted leaves the window up to 1 minute late."
+            ),
         ),
         (
             "l: {quota: 500, per: [user, tool]}",
-            "`l`: each user may call each tool 500 times in all; call 501 is refused with `lifetime_quota_exhausted` for "
-            "good. Exact: no overshoot. Callers whose key names no user are refused with `not_allowed`.",
+            (
+                "`l`: each user may call each tool 500 times in all; call 501 is refused with `lifetime_quota_exhausted` for "
+                "good. Exact: no overshoot. Callers whose key names no user are refused with `not_allowed`."
+            ),
         ),
         (
             "l: {quota: 1/day, per: [agent, target], tools: [pay], timezone: Europe/Berlin}",
-            "`l`: each agent may call `pay` with any one target once per day (Europe/Berlin); call 2 is refused with "
-            "`quota_exhausted` until the next day begins. Exact: no overshoot.",
+            (
+                "`l`: each agent may call `pay` with any one target once per day (Europe/Berlin); call 2 is refused with "
+                "`quota_exhausted` until the next day begins. Exact: no overshoot."
+            ),
         ),
         (
             "l: {rate: 60/minute, burst: 20, per: [user, org]}",
-            "`l`: each pair of user and org may call all tools together 60 times a minute on average, 20 at once; a call "
-            "that comes too soon is refused with `rate_limited` until the pace allows it. Exact: never more than 80 calls "
-            "are let through in any minute. Callers whose key names no user or no org are refused with `not_allowed`.",
+            (
+                "`l`: each pair of user and org may call all tools together 60 times a minute on average, 20 at once; a call "
+                "that comes too soon is refused with `rate_limited` until the pace allows it. Exact: never more than 80 calls "
+                "are let through in any minute. Callers whose key names no user or no org are refused with `not_allowed`."
+            ),
         ),
         (
             "l: {rate: 1/second, max_wait: 5s}",
-            "`l`: all callers together may call all tools together once a second on average, 1 at once; a call that comes "
-            "too soon waits up to 5 seconds, and one that would have to wait longer is refused with `rate_limited` until "
-            "the pace allows it. Exact: never more than 2 calls are let through in any second.",
+            (
+                "`l`: all callers together may call all tools together once a second on average, 1 at once; a call that comes "
+                "too soon waits up to 5 seconds, and one that would have to wait longer is refused with `rate_limited` until "
+                "the pace allows it. Exact: never more than 2 calls are let through in any second."
+            ),
         ),
         (
             "l: {units: 1000/15m, weigh: {pay: 40}, per: [agent, key, org]}",
-            "`l`: each combination of agent, key and org may use 1,000 units in any 15 minutes on all tools together (40 for "
-            "`pay`, 1 for any other call); a call that does not fit is refused with `quota_exhausted` until the oldest has "
-            "left the window. Exact: no overshoot. What is counted leaves the window up to 15 seconds late. Callers whose "
-            "key names no org are refused with `not_allowed`.",
+            (
+                "`l`: each combination of agent, key and org may use 1,000 units in any 15 minutes on all tools together (40 for "
+                "`pay`, 1 for any other call); a call that does not fit is refused with `quota_exhausted` until the oldest has "
+                "left the window. Exact: no overshoot. What is counted leaves the window up to 15 seconds late. Callers whose "
+                "key names no org are refused with `not_allowed`."
+            ),
         ),
         (
             "l: {budget: 5 USD, per: session, warn_at: [80%, 99.5%]}",
-            "`l`: each session may spend 5.00 USD in all on all tools together; a call that might go beyond is refused with "
-            "`budget_exhausted` for good. Exact: no overshoot. It warns at 80% and 99.5%. Calls outside a session are "
-            "refused with `session_required`.",
+            (
+                "`l`: each session may spend 5.00 USD in all on all tools together; a call that might go beyond is refused with "
+                "`budget_exhausted` for good. Exact: no overshoot. It warns at 80% and 99.5%. Calls outside a session are "
+                "refused with `session_required`."
+            ),
         ),
         (
             "l: {concurrent: 8, per: caller}",
-            "`l`: each caller may have 8 calls in flight on all tools together; one more is refused with "
-            "`too_many_in_flight` until one of them ends. Exact: no overshoot.",
+            (
+                "`l`: each caller may have 8 calls in flight on all tools together; one more is refused with "
+                "`too_many_in_flight` until one of them ends. Exact: no overshoot."
+            ),
         ),
         (
             "l: {failures: 30/minute, per: caller, tools: [pay, ask]}",
-            "`l`: for each caller, once 30 calls on `pay` and `ask` together failed in any minute, the next one is refused "
-            "with `too_many_failures` until the oldest has left the window. Failures are known when calls end: it may be "
-            "overshot by the calls in flight, which nothing bounds.",
+            (
+                "`l`: for each caller, once 30 calls on `pay` and `ask` together failed in any minute, the next one is refused "
+                "with `too_many_failures` until the oldest has left the window. Failures are known when calls end: it may be "
+                "overshot by the calls in flight, which nothing bounds."
+            ),
         ),
         (
             "l: {only: 'mon-fri 22:00-06:00 UTC', agents: ['agent:batch'], tools: [pay, ask]}",
-            "`l`: for `agent:batch` only, `pay` and `ask` may be called 22:00 to 06:00 UTC on mon, tue, wed, thu, fri; a call "
-            "at another time is refused with `outside_schedule`. Exact, by the clock of the store.",
+            (
+                "`l`: for `agent:batch` only, `pay` and `ask` may be called 22:00 to 06:00 UTC on mon, tue, wed, thu, fri; a call "
+                "at another time is refused with `outside_schedule`. Exact, by the clock of the store."
+            ),
         ),
         (
             "l: {rate: 0/minute, tools: [pay]}",
@@ -106,25 +132,56 @@ def test_every_tool_and_every_limit_is_explained_in_lines_that_fit(path: Path) -
         ),
         (
             "l: {budget: 0 USD}",
-            "`l`: no call that costs money of any tool is allowed; every one is refused with `budget_exhausted`. Exact: no "
-            "overshoot.",
+            (
+                "`l`: no call of any tool that costs money is allowed; every one is refused with `budget_exhausted`. Exact: no "
+                "overshoot."
+            ),
         ),
         (
             "l: {quota: 5/hour, per: [user, session], mode: observe}",
-            "`l`: each pair of user and session may call all tools together 5 times in any hour; call 6 passes and is only "
-            "reported, as what `quota_exhausted` would refuse. It refuses nothing, so its overshoot has no bound. Callers "
-            "whose key names no user are not counted. Calls outside a session are not counted.",
+            (
+                "`l`: each pair of user and session may call all tools together 5 times in any hour; call 6 passes and is only "
+                "reported, as what `quota_exhausted` would refuse. It refuses nothing, so its overshoot has no bound. Callers "
+                "whose key names no user are not counted. Calls outside a session are not counted."
+            ),
         ),
         (
             "l: {budget: 5 USD/month, per: org, mode: soft}",
-            "`l`: each org may spend 5.00 USD per month (UTC) on all tools together; a call that might go beyond passes and "
-            "is booked as overage. It refuses nothing, so its overshoot has no bound. Callers whose key names no org are "
-            "refused with `not_allowed`.",
+            (
+                "`l`: each org may spend 5.00 USD per month (UTC) on all tools together; a call that might go beyond passes and "
+                "is booked as overage. It refuses nothing, so its overshoot has no bound. Callers whose key names no org are "
+                "refused with `not_allowed`."
+            ),
         ),
     ],
 )
 def test_a_limit_is_a_few_sentences(line: str, sentences: str) -> None:
     assert said(line) == sentences
+
+
+@given(
+    count=st.integers(1, 9),
+    burst=st.integers(1, 9),
+    wait_us=st.integers(0, 60_000_000),
+    gaps_us=st.lists(st.integers(0, 20_000_000), min_size=1, max_size=60),
+)
+def test_the_bound_that_is_said_of_a_rate_holds_for_any_calls(
+    count: int, burst: int, wait_us: int, gaps_us: list[int]
+) -> None:
+    rule = Rate(count, MINUTE_US, ceil_div(MINUTE_US, count), burst, wait_us)
+    arrival_us, now_us, passed_us = 0, 0, []
+    for gap_us in gaps_us:
+        now_us += gap_us
+        after_us, waits_us, _ = pace(
+            arrival_us, now_us=now_us, interval_us=rule.interval_us, burst=burst, n=1, max_wait_us=wait_us
+        )
+        if after_us is not None:
+            arrival_us = after_us
+            passed_us.append(now_us + waits_us)
+    most = max(sum(start <= at < start + MINUTE_US for at in passed_us) for start in passed_us)
+    text = f"l: {{rate: {count}/minute, burst: {burst}}}"
+    assert most <= count + burst
+    assert f"never more than {count + burst} calls are let through in any minute" in said(text)
 
 
 def test_the_overshoot_of_failures_is_bounded_by_the_calls_in_flight() -> None:
@@ -154,15 +211,15 @@ def test_a_limit_names_the_anonymous_callers_that_it_refuses() -> None:
     [
         (
             "x: {route: GET /x, upstream: api, price: free}",
-            "`x` is GET /x at `api`. It takes no arguments. It is free.",
+            "`x` is GET /x at `api`. It reads no arguments. It is free.",
         ),
         (
             "x: {route: POST /x, upstream: api, price: free}",
-            "It takes no arguments; a body that holds more is refused.",
+            "It reads no arguments; whatever its body holds passes unread.",
         ),
         (
             "x: {route: POST /x, upstream: api, price: free, extra: allow, arguments: {who: body.to, n: query.n integer optional}}",
-            "It reads `who` from `body.to` and `query.n` (integer, optional); whatever else its body holds passes unread.",
+            "It reads `who` from `body.to` and `query.n` (integer, optional); other members of the body pass unread.",
         ),
         (
             "x: {route: GET /x, upstream: api, price: 1.5 USD}",
@@ -170,8 +227,10 @@ def test_a_limit_names_the_anonymous_callers_that_it_refuses() -> None:
         ),
         (
             "x: {route: GET /x, upstream: api, price: {hold: 1 USD, actual: body.usage.cost, free_on: [404, 400]}}",
-            "A call holds 1.00 USD before it is sent and costs what `usage.cost` in the answer's JSON says, or 1.00 USD if "
-            "that is missing or cannot be read. Answers with status 400 or 404 cost nothing.",
+            (
+                "A call holds 1.00 USD before it is sent and costs what `usage.cost` in the answer's JSON says, or 1.00 USD if "
+                "that is missing or cannot be read. Answers with status 400 or 404 cost nothing."
+            ),
         ),
         (
             "x: {route: GET /x, upstream: api, price: free, anonymous: true}",

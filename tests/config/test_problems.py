@@ -91,6 +91,7 @@ TOOLS = [
     (tool(route="POST /pay"), "means the same requests as the route of `pay` in line 6"),
     (tool(route='"GET /ask/{other}"'), "means the same requests as the route of `ask` in line 7"),
     (tool("extra: ignore"), "`tools.x.extra`: must be one of refuse, allow, not the text `ignore`"),
+    (tool("extra: refuse", route="POST /x"), "`tools.x.extra`: has no effect: no argument is read from the body"),
     (tool("risk: medium"), "`tools.x.risk`: must be one of normal, high"),
     (tool("polling: 1"), "`tools.x.polling`: must be `true` or `false`, not the number `1`"),
     (tool("target: to"), "`tools.x.target`: `to` is not an argument"),
@@ -240,7 +241,7 @@ def test_a_priced_tool_needs_a_budget_that_its_callers_cannot_multiply(money: st
 
 @pytest.mark.parametrize("per", ["org", "user", "account", "key", "[]", "tool", "[user, tool]", "[org, key]"])
 def test_a_budget_holds_money_by_what_callers_cannot_make(per: str) -> None:
-    assert load_policy(BASE.replace("per: org", f"per: {per}")).policy.limits["money"]
+    assert load_policy(BASE.replace("per: org", f"per: {per}")).warnings == ()
 
 
 def test_all_problems_of_a_file_are_listed_at_once_in_its_order() -> None:

@@ -78,7 +78,7 @@ def test_a_secret_that_no_header_can_carry_is_refused_without_showing_it(value: 
 
 @pytest.mark.parametrize("path", ["no-such-file", "", "a\0b"])
 def test_a_file_that_cannot_be_read_is_named(path: str) -> None:
-    with pytest.raises(UsageError, match="cannot be read from .*REMIT_SECRET_OPENAI_FILE"):
+    with pytest.raises(UsageError, match=r"cannot be read from .*REMIT_SECRET_OPENAI_FILE"):
         resolve_secret("openai", {"REMIT_SECRET_OPENAI_FILE": path}, read_secret_file)
 
 

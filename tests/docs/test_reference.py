@@ -19,6 +19,8 @@ def test_every_reason_has_a_heading_with_its_status_in_the_order_of_precedence()
 
 
 def test_the_glossary_is_in_order_and_defines_each_word_once() -> None:
-    rows = [line.split("|")[1].strip() for line in (DOCS / "glossary.md").read_text().splitlines() if line.startswith("| ")]
+    rows = [
+        line.split("|")[1].strip() for line in (DOCS / "glossary.md").read_text().splitlines() if line.startswith("| ")
+    ]
     words = rows[1:]
     assert words == sorted(set(words))

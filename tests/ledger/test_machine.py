@@ -6,7 +6,7 @@ reserved, extended, committed, released, expired, resolved, refunded or adjusted
 """
 
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
+from hypothesis.stateful import Bundle, MultipleResults, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
 from remit.core.ledger import operations as ops
 from remit.core.ledger.operations import AtCommit, AtExpiry, HoldState, OnFull
@@ -75,7 +75,7 @@ class Lives(RuleBasedStateMachine):
         state=st.sampled_from([HoldState.RESERVED, HoldState.DISPATCHED]),
         ttl_us=st.sampled_from([0, SECOND_US, 30 * SECOND_US, 3600 * SECOND_US]),
     )
-    def reserve(self, chosen: dict[str, int], state: HoldState, ttl_us: int) -> object:
+    def reserve(self, chosen: dict[str, int], state: HoldState, ttl_us: int) -> MultipleResults[str] | str:
         now_us = self.desk.now_us
         kinds = cells(now_us)
         entries = tuple(kinds[key] for key in chosen)

@@ -170,7 +170,7 @@ def test_a_step_that_breaks_half_way_is_never_built_upon(seed: int, steps: int, 
 # A4
 @given(seed=seeds, steps=st.integers(0, 40))
 def test_a_batch_that_cannot_be_judged_changes_nothing_and_stops_nobody(seed: int, steps: int) -> None:
-    program, ledger, now_us = grown(seed, steps)
+    _, ledger, now_us = grown(seed, steps)
     apply(ledger, ops.Batch("sweep", (ops.Expire(1_000),)), now_us)
     before = snapshot(ledger, now_us)
     nonsense: ops.Operation = ops.Hold(HoldState.RESERVED, 1, (entry("c", 1, 1),), ())
@@ -252,8 +252,8 @@ def test_whatever_order_calls_come_and_end_in_the_cap_holds_at_every_instant(ran
     for step in range(40):
         if live and random.random() < 0.5:
             id_ = live.pop(random.randrange(len(live)))
-            end = random.choice([ops.Commit(id_, {"USD": 1}), ops.Release(id_, "no"), ops.Expire(hold=id_)])
-            desk.applied(end)
+            ends: list[ops.Operation] = [ops.Commit(id_, {"USD": 1}), ops.Release(id_, "no"), ops.Expire(hold=id_)]
+            desk.applied(random.choice(ends))
         elif isinstance(desk.send(hold(entry("c", cap, random.randint(1, 3))), id_=f"h{step}"), ops.Applied):
             live.append(f"h{step}")
         used, held, over = desk.figures("c")

@@ -125,7 +125,7 @@ def test_a_thousand_due_holds_are_looked_for_once_and_not_by_every_batch() -> No
     looked = 0
 
     class Watched(dict[str, int]):
-        def items(self):  # type: ignore[no-untyped-def,override] # counts the searches through everything that is held
+        def items(self):  # type: ignore[no-untyped-def] # counts the searches through everything that is held
             nonlocal looked
             looked += 1
             return super().items()

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from remit.config.compile import load_policy
+from remit.core.ledger.operations import HoldState
 from remit.engine.guard import Engine
 from remit.engine.keyring import KeyRing
 from remit.engine.sessions import SessionBook
@@ -17,7 +18,6 @@ from remit.entrypoints.proxy.server import serve
 from remit.entrypoints.proxy.upstream import Upstream
 from remit.ports import CellInfo, HoldInfo
 from remit.stores.memory import MemoryStore
-from remit.core.ledger.operations import HoldState
 
 ANSWER_S = 5.0
 

@@ -181,7 +181,7 @@ async def test_a_client_that_leaves_still_owes_what_the_call_did_cost() -> None:
             await exchange.respond(200, [(b"x-cost", b"0.35")], b"late")
 
         home.script = slow
-        reader, writer = await asyncio.open_connection(*home.address)
+        _, writer = await asyncio.open_connection(*home.address)
         body = msgspec.json.encode(PAY)
         writer.write(
             b"POST /pay HTTP/1.1\r\nhost: 127.0.0.1:%d\r\nauthorization: Bearer %b\r\n"
@@ -191,7 +191,7 @@ async def test_a_client_that_leaves_still_owes_what_the_call_did_cost() -> None:
         await started.wait()
         writer.transport.abort()
         async with asyncio.timeout(5):
-            while not [h for h in await home.holds() if h.state is HoldState.SETTLED]:
+            while not [h for h in await home.holds() if h.state is HoldState.SETTLED]:  # noqa: ASYNC110 - the gateway sets no event for a test
                 await asyncio.sleep(0.01)
         assert (await home.cell("user-money")).used == 350_000
 
@@ -207,7 +207,7 @@ async def test_more_calls_at_once_than_slots_are_refused_and_the_slots_come_back
         home.script = waiting
         first = [asyncio.create_task(client.get("/find?q=a")) for _ in range(2)]
         async with asyncio.timeout(5):
-            while len(home.received) < 2:
+            while len(home.received) < 2:  # noqa: ASYNC110 - the upstream sets no event for a test
                 await asyncio.sleep(0.01)
         third = await client.get("/find?q=b")
         assert third.status_code == 429

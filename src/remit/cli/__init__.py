@@ -8,7 +8,7 @@ What goes wrong is one sentence on stderr, never a traceback; what was asked for
 import sys
 
 from remit.cli.catalogue import run
-from remit.cli.failures import INTERRUPTED, report, write_anything
+from remit.cli.failures import INTERRUPTED, prepare_streams, report
 
 __all__ = ["main"]
 
@@ -17,7 +17,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code; `argv` is what follows `remit` (None: what the shell gave)."""
     arguments = sys.argv[1:] if argv is None else argv
     try:
-        write_anything()
+        prepare_streams()
         code = run(arguments)
         sys.stdout.flush()
         return code

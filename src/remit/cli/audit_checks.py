@@ -24,6 +24,13 @@ KEY_SUFFIX: Final = ".checkpoint-key"
 MAX_KEY_BYTES: Final = 4097
 MAX_CHECKPOINT_FILE_BYTES: Final = 64 * 1024 * 1024
 KEPT_AT_MOST: Final = 1000
+_KINDS: Final = {
+    "decision": ("decision", "decisions"),
+    "refusals": ("count of refusals", "counts of refusals"),
+    "settlement": ("settlement", "settlements"),
+    "admin": ("change", "changes"),
+}
+"""What kinds of record are called, one and many."""
 
 
 def _verify_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +46,6 @@ def _verify_arguments(parser: argparse.ArgumentParser) -> None:
 def _verify(arguments: argparse.Namespace) -> int:
     from remit.audit.verify import verify
     from remit.cli.audit_reading import every_entry, read_heads
-    from remit.cli.output import count
     from remit.cli.reach import find_place, reach
 
     if arguments.checkpoint and not arguments.public_key:
@@ -52,15 +58,15 @@ def _verify(arguments: argparse.Namespace) -> int:
         raise AuditBroken("\n".join([report.sentence(), *map(str, report.problems[1:])]))
     _compare(report, heads)
     if report.kinds:
-        print(
-            ", ".join(
-                count(number, kind) if kind != "refusals" else f"{number:,} counts of refusals"
-                for kind, number in report.kinds.items()
-            )
-        )
+        print(_counted(report.kinds))
     print(report.sentence())
     print("ok")
     return 0
+
+
+def _counted(kinds: dict[str, int]) -> str:
+    """`13 decisions, 1 count of refusals, 3 settlements`."""
+    return ", ".join(f"{number:,} {_KINDS[kind][number != 1]}" for kind, number in kinds.items())
 
 
 def _checkpoints(owner: "Owner", file: str | None, public_key: str | None) -> "list[Checkpoint]":

@@ -6,6 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterable
+from pathlib import Path
 
 from remit.errors import BadRequest, CredentialError, PolicyError, RemitError, StoreError, UsageError
 
@@ -79,10 +80,22 @@ def note(text: str) -> None:
     _write_errors([text])
 
 
-def write_anything() -> None:
-    """Let stdout and stderr escape what their encoding lacks, rather than fail on it."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
+def prepare_streams() -> None:
+    """Make sure that stdin, stdout and stderr exist, and escape what their encoding lacks rather than fail on it.
+
+    A stream that the caller closed is opened on nothing: the next file or socket would else get its number, and whatever
+    is printed with it.
+    """
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - as long as the process
+        elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 

@@ -37,10 +37,10 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, right: Itera
 
 def facts(pairs: Iterable[tuple[str, str]]) -> None:
     """Print names and values in two columns."""
-    found = list(pairs)
+    found = [(show(name), show(value, max_chars=400)) for name, value in pairs]
     width = max((len(name) for name, _ in found), default=0)
     for name, value in found:
-        print(f"{name.ljust(width)}  {show(value, max_chars=400)}")
+        print(f"{name.ljust(width)}  {value}")
 
 
 def as_json(value: Any) -> None:

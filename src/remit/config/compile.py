@@ -70,10 +70,11 @@ def _check_sizes(data: Plain, problems: Problems) -> None:
     problems.raise_if_any()
 
 
-def load_policy_file(path: str | FilePath) -> Loaded:
+def load_policy_file(path: str | FilePath, *, folder: str | FilePath | None = None) -> Loaded:
     """Compile a policy file. A relative store lies beside the file, wherever the command was started.
 
-    Raises `PolicyError`, also when the file cannot be read.
+    `folder` is where the file will lie when that is not where it lies now, as when a draft is compared with the policy
+    that it shall replace. Raises `PolicyError`, also when the file cannot be read.
     """
     source = str(path)
     try:
@@ -84,8 +85,8 @@ def load_policy_file(path: str | FilePath) -> Loaded:
         text = f"the file cannot be read: {reason.lower()}"
         raise policy_error([(0, text)], source=source) from None
     loaded = load_policy(content, source=source)
-    folder = FilePath(path).absolute().parent
-    return replace(loaded, policy=replace(loaded.policy, store=_anchored(loaded.policy.store, folder)))
+    anchor = FilePath(path).parent if folder is None else FilePath(folder)
+    return replace(loaded, policy=replace(loaded.policy, store=_anchored(loaded.policy.store, anchor.absolute())))
 
 
 def _anchored(store: str, folder: FilePath) -> str:

@@ -105,11 +105,13 @@ def _is_priced(tool: Tool) -> bool:
 
 def _arguments(tool: Tool) -> str:
     read = join_and([_argument(argument) for argument in tool.arguments])
-    has_body = tool.route is not None and tool.route.method not in BODILESS_METHODS
-    if not has_body:
-        return f"It reads {read}." if read else "It takes no arguments."
-    rest = "whatever else its body holds passes unread" if tool.extra_arguments else "a body that holds more is refused"
-    return f"It reads {read}; {rest}." if read else f"It takes no arguments; {rest}."
+    if tool.route is not None and tool.route.method in BODILESS_METHODS:
+        rest = ""
+    elif not any(argument.source == "body" for argument in tool.arguments):
+        rest = "; whatever its body holds passes unread"
+    else:
+        rest = f"; other members of the body {'pass unread' if tool.extra_arguments else 'are refused'}"
+    return f"It reads {read}{rest}." if read else f"It reads no arguments{rest}."
 
 
 def _argument(argument: Argument) -> str:
@@ -163,9 +165,9 @@ def _rule(policy: Policy, limit: Limit) -> str:
                 f"{say_tools(limit)} may be called {describe_only(hours)}; {_beyond(limit, 'a call at another time')}"
             )
         case _ if _most(rule) == 0:
-            calls = "call that costs money" if isinstance(rule, Budget) else "call"
             tools = say_tools(limit).replace("all tools", "any tool")
-            return f"no {calls} of {tools} is allowed; {_beyond(limit, 'every one')}"
+            priced = " that costs money" if isinstance(rule, Budget) else ""
+            return f"no call of {tools}{priced} is allowed; {_beyond(limit, 'every one')}"
         case Rate():
             return _rate(limit, rule)
         case Quota(most, window):

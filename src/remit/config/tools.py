@@ -95,6 +95,9 @@ def read_tool(name: str, shape: ToolShape, currency: str | None, problems: Probl
     problems.read(path, check_tool_name, name)
     route = problems.read((*path, "route"), _parse_open_route, shape.route)
     arguments = _arguments(path, shape, route, problems)
+    if "extra" in shape.model_fields_set and shape.extra == "refuse" and not any(a.source == "body" for a in arguments):
+        text = "has no effect: no argument is read from the body, so all of it passes; name what it may hold"
+        problems.add((*path, "extra"), text)
     price = _price((*path, "price"), shape.price, currency, problems)
     max_body_bytes = problems.read((*path, "max_body"), parse_size, shape.max_body)
     timeout_us = read_timeout((*path, "timeout"), shape.timeout, problems) if shape.timeout is not None else None

@@ -29,7 +29,7 @@ class Plan:
     shift_at: int = 0
 
 
-def authorize(template: Template, request: Request, *, id: str, epoch: int | None, record: object | None) -> Plan:  # noqa: A002 - `id` is what it is
+def authorize(template: Template, request: Request, *, id: str, epoch: int | None, record: object | None) -> Plan:
     """The batch that decides this call. `record` is what the audit log will say of it."""
     cost_micros = template.hold_micros if request.cost_micros is None else request.cost_micros
     admit = template.admit
@@ -63,7 +63,7 @@ def _amounts(template: Template, cost_micros: int) -> tuple[int, ...]:
     return tuple(cost_micros if entry.unit == currency else entry.amount for entry in template.entries)
 
 
-def deny(id: str, now_us: int, denial: StaticDenial, *, tool: str) -> Deny:  # noqa: A002 - `id` is what it is
+def deny(id: str, now_us: int, denial: StaticDenial, *, tool: str) -> Deny:
     """A denial that no counter was needed for."""
     violated = (denial.limit,) if denial.limit else ()
     return Deny(id=id, now_us=now_us, reason=denial.reason, detail=denial.detail, tool=tool, violated=violated)

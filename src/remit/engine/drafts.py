@@ -18,6 +18,7 @@ from remit.core.ledger import operations as ops
 from remit.core.ledger.state import Step
 from remit.core.request import Request
 
+
 def caller_seen(caller: Caller) -> CallerSeen:
     """The caller as the log names it."""
     return CallerSeen(
@@ -58,13 +59,17 @@ class DecisionDraft:
         self.plan: Plan | None = None
         self.decision: Decision | None = None
 
-    def complete(self, outcome: ops.Outcome, steps: Sequence[Step]) -> Sequence[Body]:  # noqa: ARG002 - a draft's signature
+    def complete(self, outcome: ops.Outcome, steps: Sequence[Step]) -> Sequence[Body]:
         """The record of the decision; a stale plan and a repeated answer decide nothing new."""
         if self.plan is None or isinstance(outcome, ops.Stale):
             return ()
         self.decision = conclude(self.plan, outcome)
         if isinstance(self.decision, Allow | Deny):
-            return (decision_record(self.decision, self.seen, self.request, policy=self.policy, redact=self.redact, plan=self.plan),)
+            return (
+                decision_record(
+                    self.decision, self.seen, self.request, policy=self.policy, redact=self.redact, plan=self.plan
+                ),
+            )
         return ()
 
 
@@ -73,7 +78,9 @@ class DenialDraft:
 
     __slots__ = ("decision", "policy", "redact", "request", "seen")
 
-    def __init__(self, decision: Deny, seen: CallerSeen, request: Request, *, policy: str, redact: ToolRedaction) -> None:
+    def __init__(
+        self, decision: Deny, seen: CallerSeen, request: Request, *, policy: str, redact: ToolRedaction
+    ) -> None:
         """`decision` is complete already."""
         self.decision = decision
         self.seen = seen
@@ -81,7 +88,7 @@ class DenialDraft:
         self.policy = policy
         self.redact = redact
 
-    def complete(self, outcome: ops.Outcome, steps: Sequence[Step]) -> Sequence[Body]:  # noqa: ARG002 - a draft's signature
+    def complete(self, outcome: ops.Outcome, steps: Sequence[Step]) -> Sequence[Body]:
         """The record of the denial."""
         return (decision_record(self.decision, self.seen, self.request, policy=self.policy, redact=self.redact),)
 
@@ -145,7 +152,7 @@ class SettlementDraft:
         self.evidence = evidence
         self.by = by
 
-    def complete(self, outcome: ops.Outcome, steps: Sequence[Step]) -> Sequence[Body]:  # noqa: ARG002 - a draft's signature
+    def complete(self, outcome: ops.Outcome, steps: Sequence[Step]) -> Sequence[Body]:
         """A record for each hold that this batch ended."""
         for step in steps:
             self.over.update(step.over)

@@ -8,7 +8,6 @@ happened, `lose` when nobody will ever know. Store trouble refuses; nothing is e
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
 
 from remit.audit.redact import Redaction
 from remit.core.caller import Caller
@@ -208,7 +207,9 @@ class Engine:
         )  # fmt: skip
         now_us = self.store.now_us()
         found = self._templates.get(key)
-        if found is not None and (isinstance(found, StaticDenial) or found.valid_from_us <= now_us < found.valid_until_us):
+        if found is not None and (
+            isinstance(found, StaticDenial) or found.valid_from_us <= now_us < found.valid_until_us
+        ):
             return found
         if len(self._templates) >= MAX_TEMPLATES:
             self._templates.clear()
@@ -237,5 +238,3 @@ class Engine:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._sweeper
             self._sweeper = None
-
-

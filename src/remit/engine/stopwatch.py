@@ -40,7 +40,7 @@ class _Timed(Generic[T]):
                 watch.spent_ns += clock() - started
             try:
                 sent, error = (yield waiting), None
-            except BaseException as raised:
+            except BaseException as raised:  # noqa: BLE001 - whatever it is belongs to the work, which gets it
                 sent, error = None, raised
 
 

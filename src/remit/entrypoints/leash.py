@@ -1,7 +1,7 @@
 """Runs: the caps that an agent's own process puts on itself, carried through threads and tasks by a context variable."""
 
 from collections.abc import Callable
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from types import TracebackType
 
 from remit.core.caller import Session
@@ -11,7 +11,7 @@ ACTIVE: ContextVar[Session | None] = ContextVar("remit_run", default=None)
 """The innermost run that the present code is in."""
 
 
-class Denied(Exception):  # noqa: N818 - it is not an error of the program but the answer no
+class Denied(Exception):
     """A guarded function was not called. `decision` says why; the message is its sentence."""
 
     def __init__(self, decision: Deny) -> None:
@@ -37,19 +37,21 @@ class Run:
         """`open_session` makes the session when the run is entered, inside the run that is active then."""
         self.name = name
         self._open_session = open_session
-        self._marks: list[Token[Session | None]] = []
+        self._around: list[Session | None] = []
 
     def __enter__(self) -> Session:
         """From here on every guarded call of this thread or task is charged to the run."""
-        session = self._open_session(ACTIVE.get())
-        self._marks.append(ACTIVE.set(session))
+        around = ACTIVE.get()
+        session = self._open_session(around)
+        self._around.append(around)
+        ACTIVE.set(session)
         return session
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """The run is over; what it spent stays booked."""
-        ACTIVE.reset(self._marks.pop())
+        ACTIVE.set(self._around.pop())
 
     async def __aenter__(self) -> Session:
         """The same in asynchronous code."""

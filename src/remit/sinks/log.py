@@ -24,6 +24,8 @@ class LogObserver:
                 _log.warning("call %s is assumed spent: %s", decision.id, evidence)
             case CallSettled(over=over, decision=decision, frozen=frozen) if over:
                 spent = ", ".join(f"{amount} {unit}" for unit, amount in over.items())
-                _log.error("call %s spent %s beyond its caps; frozen: %s", decision.id, spent, "; ".join(frozen) or "none")
+                _log.error(
+                    "call %s spent %s beyond its caps; frozen: %s", decision.id, spent, "; ".join(frozen) or "none"
+                )
             case _:
                 pass

@@ -30,7 +30,7 @@ def cell_infos(ledger: Ledger, prefix: str, limit: int, now_us: int) -> list[Cel
     for key in sorted(k for k in ledger.cells if k.startswith(prefix))[:limit]:
         cell = ledger.cells[key]
         period = max(getattr(cell, "periods", {0: None}), default=0)
-        used, held = cell.figures(period, now_us)
+        used, held = cell.figures(period, now_us - ledger.moved_us)
         found.append(CellInfo(key=key, used=used, held=held, over=cell.over(period), frozen=cell.frozen))
     return found
 

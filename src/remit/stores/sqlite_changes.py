@@ -17,7 +17,6 @@ from remit.stores.clock import AnchoredClock
 from remit.stores.embedded import Embedded, Forgetting
 from remit.stores.sqlite_rows import (
     Plans,
-    Row,
     begun_row,
     cell_row,
     gate_row,
@@ -25,42 +24,37 @@ from remit.stores.sqlite_rows import (
     mentions_of,
     refusals_body,
 )
+from remit.stores.sqlite_statements import (
+    DROP_BEGUN,
+    DROP_CELL,
+    DROP_DOCUMENT,
+    DROP_GATE,
+    DROP_PACE,
+    DROP_REFUSALS,
+    DROP_SEEN,
+    INSERT_AUDIT,
+    INSERT_HOLD,
+    PUT_BEGUN,
+    PUT_CELL,
+    PUT_CHECKPOINT,
+    PUT_DOCUMENT,
+    PUT_GATE,
+    PUT_PACE,
+    PUT_PLAN,
+    PUT_REFUSALS,
+    PUT_SEEN,
+    SWEEP_BEGUN,
+    UPDATE_HOLD,
+    Row,
+    Statement,
+)
+
+Work = tuple[Statement, list[Row]]
 
 FORGET_PER_GROUP = 4
 SWEPT_PER_GROUP = 50
 FETCHED_AT_MOST = 1000
 """Rows that were only looked at leave memory with the next group of writes; so many of them are reason for one."""
-
-INSERT_HOLD = (
-    "INSERT INTO holds (state, admitted_us, expires_us, ended_us, plan, body, id) VALUES (?, ?, ?, ?, ?, ?, ?)"
-)
-UPDATE_HOLD = """UPDATE holds SET state = ?, admitted_us = ?, expires_us = ?, ended_us = ?, plan = ?, body = ?
-    WHERE id = ?"""
-INSERT_AUDIT = """INSERT INTO audit (writer, seq, time_us, mention, also, until, body, hash)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
-EXACT = frozenset({INSERT_HOLD, UPDATE_HOLD, INSERT_AUDIT})
-"""Statements that must change exactly one row for each row given."""
-
-PUT_PLAN = "INSERT OR IGNORE INTO plans (hash, entries) VALUES (?, ?)"
-PUT_CELL = "INSERT OR REPLACE INTO cells (key, frozen, body) VALUES (?, ?, ?)"
-PUT_PACE = "INSERT OR REPLACE INTO paces (key, arrival_us) VALUES (?, ?)"
-PUT_GATE = """INSERT OR REPLACE INTO gates (key, rung, factor_permille, until_us, version, reason)
-    VALUES (?, ?, ?, ?, ?, ?)"""
-PUT_SEEN = "INSERT OR REPLACE INTO seen (key, not_after_us) VALUES (?, ?)"
-PUT_BEGUN = "INSERT OR REPLACE INTO begun (key, fingerprint, hold, expires_us, answer) VALUES (?, ?, ?, ?, ?)"
-PUT_DOCUMENT = "INSERT OR REPLACE INTO documents (kind, id, body) VALUES (?, ?, ?)"
-PUT_REFUSALS = "INSERT OR REPLACE INTO refusals_open (caller, reason, limited, body) VALUES (?, ?, ?, ?)"
-PUT_CHECKPOINT = "INSERT INTO checkpoints (time_us, line) VALUES (?, ?)"
-PUT_WRITER = "INSERT INTO writers (id, name) VALUES (?, ?)"
-DROP_CELL = "DELETE FROM cells WHERE key = ?"
-DROP_PACE = "DELETE FROM paces WHERE key = ?"
-DROP_GATE = "DELETE FROM gates WHERE key = ?"
-DROP_SEEN = "DELETE FROM seen WHERE key = ?"
-DROP_BEGUN = "DELETE FROM begun WHERE key = ?"
-DROP_DOCUMENT = "DELETE FROM documents WHERE kind = ? AND id = ?"
-DROP_REFUSALS = "DELETE FROM refusals_open"
-SWEEP_BEGUN = """DELETE FROM begun WHERE key IN
-    (SELECT key FROM begun WHERE answer IS NOT NULL AND expires_us <= ? LIMIT ?)"""
 
 
 class BegunRows(dict[str, BegunRow]):
@@ -111,7 +105,7 @@ class Changes:
     """
 
     head: Row
-    statements: list[tuple[str, list[Row]]]
+    statements: list[Work]
     plans: list[bytes]
     holds: set[str]
     begun: set[str]
@@ -133,7 +127,7 @@ class Pending:
         self._forgetting = Forgetting()
         self._audit: list[Row] = []
         self._documents: dict[tuple[str, str], bytes | None] = {}
-        self._others: list[tuple[str, list[Row]]] = []
+        self._others: list[Work] = []
         self._in_file = {row.id for row in ledger.holds.values()}
         self._fetched: set[str] = set()
         self._touched = False
@@ -149,7 +143,7 @@ class Pending:
         """Keep a signed checkpoint."""
         self._others.append((PUT_CHECKPOINT, [(time_us, text)]))
 
-    def put_first(self, statement: str, rows: list[Row]) -> None:
+    def put_first(self, statement: Statement, rows: list[Row]) -> None:
         """Have a statement carried out before all others."""
         self._others.insert(0, (statement, rows))
 
@@ -194,7 +188,7 @@ class Pending:
         self._start_anew()
         return Changes(head, statements, plans, holds, begun)
 
-    def _hold_rows(self, dirty: Iterable[str]) -> tuple[list[bytes], list[tuple[str, list[Row]]]]:
+    def _hold_rows(self, dirty: Iterable[str]) -> tuple[list[bytes], list[Work]]:
         plans: dict[bytes, Row] = {}
         inserts: list[Row] = []
         updates: list[Row] = []
@@ -210,9 +204,11 @@ class Pending:
         found = [(PUT_PLAN, list(plans.values())), (INSERT_HOLD, inserts), (UPDATE_HOLD, updates)]
         return list(plans), [(statement, rows) for statement, rows in found if rows]
 
-    def _add_records(self, statements: list[tuple[str, list[Row]]]) -> None:
-        for (kind, id_), body in self._documents.items():
-            statements.append((DROP_DOCUMENT, [(kind, id_)]) if body is None else (PUT_DOCUMENT, [(kind, id_, body)]))
+    def _add_records(self, statements: list[Work]) -> None:
+        if self._documents:
+            gone = [place for place, body in self._documents.items() if body is None]
+            kept = [(*place, body) for place, body in self._documents.items() if body is not None]
+            statements += [(DROP_DOCUMENT, gone), (PUT_DOCUMENT, kept)]
         closed, grown = self.embedded.recording.take_changes()
         if closed:
             statements.append((DROP_REFUSALS, [()]))
@@ -247,9 +243,9 @@ def _pair(key: str, value: Any) -> Row:
 
 
 def _split(
-    statements: list[tuple[str, list[Row]]],
-    put: str,
-    drop: str,
+    statements: list[Work],
+    put: Statement,
+    drop: Statement,
     dirty: Iterable[str],
     table: dict[str, Any],
     as_row: Callable[[str, Any], Row],

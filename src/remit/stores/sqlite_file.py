@@ -14,9 +14,10 @@ from urllib.parse import quote
 
 from remit.errors import StoreCorrupt, StoreError, StoreUnavailable
 from remit.stores.lock import OwnerLock
-from remit.stores.sqlite_changes import EXACT, Changes
+from remit.stores.sqlite_changes import Changes
 from remit.stores.sqlite_errors import translated
 from remit.stores.sqlite_schema import APPLICATION_ID, FORMAT, MIGRATIONS
+from remit.stores.sqlite_statements import ADVANCE
 
 QUICK_CHECK_BYTES: Final = 64 * 1024 * 1024
 """Files up to this size are checked whole when they are opened; of larger ones the tables that decisions rest on."""
@@ -41,14 +42,13 @@ CHECKPOINT_PAGES: Final = 2_000
 WAL_LIMIT_BYTES: Final = 64 * 1024 * 1024
 OLDEST_SQLITE: Final = (3, 37, 0)
 
-ADVANCE: Final = """UPDATE head SET groups = groups + 1, time_us = ?, last_us = ?, moved_us = ?, seen_floor_us = ?,
-    epoch = ?, writer = ?, seq = ?, hash = ? WHERE owner = ? AND groups = ?"""
-
 
 def connect(path: Path) -> sqlite3.Connection:
     """A connection to an existing file that any thread may use, one at a time. Transactions are begun by hand."""
     uri = f"file:{quote(str(path))}?mode=rw"
-    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=BUSY_MS / 1000)
+    return sqlite3.connect(
+        uri, uri=True, isolation_level=None, check_same_thread=False, timeout=BUSY_MS / 1000, cached_statements=512
+    )
 
 
 class LedgerFile:
@@ -115,8 +115,7 @@ class LedgerFile:
             if db.execute(ADVANCE, (*changes.head, self._owner, self.groups)).rowcount != 1:
                 raise StoreUnavailable(f"another process has written to `{self.path}`: stop it, then restart this one")
             for statement, rows in changes.statements:
-                count = db.executemany(statement, rows).rowcount
-                if statement in EXACT and count != len(rows):
+                if statement.run(db, rows) != len(rows) and statement.exact:
                     raise StoreCorrupt(f"`{self.path}` lacks a hold that it had: restore a backup")
         except BaseException:
             self._roll_back()

@@ -19,7 +19,8 @@ from remit.core.ledger.cells.window import PeriodCell
 from remit.core.ledger.operations import Rung
 from remit.core.ledger.state import GateRow, HoldRow, Ledger
 from remit.errors import StoreCorrupt
-from remit.stores.sqlite_rows import Plans, Row, cell_from, hold_from, refusals_from
+from remit.stores.sqlite_rows import Plans, cell_from, hold_from, refusals_from
+from remit.stores.sqlite_statements import Row
 
 SELECT_HOLDS = """SELECT id, state, admitted_us, expires_us, ended_us, body, plan, entries
     FROM holds LEFT JOIN plans ON hash = plan WHERE """

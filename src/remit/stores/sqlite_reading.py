@@ -28,7 +28,10 @@ SELECT_AUDIT: Final = """SELECT name, seq, time_us, body, hash FROM audit JOIN w
 MENTIONING: Final = """audit.rowid IN (
     SELECT rowid FROM audit WHERE until IS NULL AND mention = :id
     UNION SELECT rowid FROM audit WHERE also IS NOT NULL AND also = :id
-    UNION SELECT rowid FROM audit WHERE until IS NOT NULL AND until >= :id AND mention <= :id)"""
+    UNION SELECT number FROM (
+        SELECT rowid AS number, until AS last FROM audit WHERE until IS NOT NULL AND mention <= :id
+        ORDER BY mention DESC LIMIT 10000) WHERE last >= :id)"""
+"""Ids sort by time and a count of refusals spans a second, so that one with `:id` in it is among the last before it."""
 
 
 class Reader:

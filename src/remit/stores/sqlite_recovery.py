@@ -16,11 +16,12 @@ from remit.audit.settlements import is_settlement, settlement_of
 from remit.core.ledger.operations import Batch, Expire, Outcome
 from remit.core.ledger.state import Step
 from remit.stores.clock import AnchoredClock
-from remit.stores.sqlite_changes import DROP_REFUSALS, PUT_WRITER, BegunRows, Pending
+from remit.stores.sqlite_changes import BegunRows, Pending
 from remit.stores.sqlite_file import LedgerFile
 from remit.stores.sqlite_load import Loaded, load
 from remit.stores.sqlite_reading import Reader
 from remit.stores.sqlite_rows import Plans
+from remit.stores.sqlite_statements import DROP_REFUSALS, PUT_WRITER
 
 ORPHANS_PER_BATCH: Final = 100
 RESTARTED: Final = "the process that owned the ledger ended without reporting on this call"

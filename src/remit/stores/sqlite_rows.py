@@ -14,6 +14,7 @@ from remit.audit.record import Body, Decision, Refusals, Settlement
 from remit.core.ledger.cells.window import Account, PeriodCell, RollingCell, WindowCell
 from remit.core.ledger.operations import Applied, HoldEntry, HoldState, View
 from remit.core.ledger.state import BegunRow, GateRow, HoldRow
+from remit.stores.sqlite_statements import Row
 
 MAX_PLANS_KNOWN = 4096
 
@@ -34,8 +35,6 @@ _encode_refusals: Final = msgspec.json.Encoder().encode
 _decode_refusals: Final = msgspec.json.Decoder(Refusals).decode
 _states: Final = {state.value: state for state in HoldState}
 _astuple: Final = msgspec.structs.astuple
-
-Row = tuple[Any, ...]
 
 
 def cell_row(key: str, cell: WindowCell) -> Row:

@@ -49,7 +49,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             until TEXT, body BLOB NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (writer, seq)) STRICT""",
         "CREATE INDEX audit_mention ON audit (mention) WHERE until IS NULL",
         "CREATE INDEX audit_also ON audit (also) WHERE also IS NOT NULL",
-        "CREATE INDEX audit_refusals ON audit (until, mention) WHERE until IS NOT NULL",
+        "CREATE INDEX audit_refusals ON audit (mention, until) WHERE until IS NOT NULL",
         "CREATE TABLE checkpoints (id INTEGER PRIMARY KEY, time_us INTEGER NOT NULL, line TEXT NOT NULL) STRICT",
     ),
 )

@@ -8,12 +8,15 @@ not its business. Every batch keeps the rules of a plan: gates first, `Begin` be
 from collections.abc import Callable
 from random import Random
 
+import msgspec
+
 from remit.core.ledger import operations as ops
 from remit.core.ledger.operations import AtCommit, AtExpiry, HoldState, OnFull
 
 SECOND_US = 1_000_000
 PERIOD_US = 100 * SECOND_US
 WAITS_US = (0, 0, 1, 250_000, SECOND_US, 7 * SECOND_US, 31 * SECOND_US, 61 * SECOND_US, PERIOD_US)
+STEPS_US = (-PERIOD_US, -SECOND_US - 1, -SECOND_US, SECOND_US, SECOND_US + 1, PERIOD_US, 7 * PERIOD_US)
 MAX_KNOWN = 12
 
 _ROLLING = ops.Rolling(60 * SECOND_US)
@@ -56,10 +59,18 @@ class Program:
         """How long nothing happens now."""
         return self._random.choice(WAITS_US)
 
+    def wall_step_us(self) -> int:
+        """By how much somebody sets the wall clock now: mostly not at all."""
+        return self._random.choice(STEPS_US) if self._random.random() < 0.1 else 0
+
+    def accepts(self) -> bool:
+        """Whether an operator accepts the wall's time now."""
+        return self._random.random() < 0.1
+
     def batch(self, now_us: int, *, epoch: int = 0) -> ops.Batch:
         """The next batch, planned now under `epoch`; sometimes one that was sent before, or planned wrongly."""
         if self._sent and self._random.random() < 0.04:
-            return self._random.choice(self._sent)
+            return msgspec.structs.replace(self._random.choice(self._sent), retry=True)
         self._made += 1
         id_ = f"batch-{self._made}"
         maker = self._random.choice([self._call, self._call, self._step, self._step, self._office])
@@ -168,9 +179,6 @@ class Program:
         return tuple(self._random.sample(made, k=self._random.randint(1, 3)))
 
     def _refuse(self, now_us: int) -> tuple[ops.Operation, ...]:
-        throttle = ops.SetGate("gate", ops.Rung.THROTTLED, 250, now_us + 20 * SECOND_US, "refused", None)
-        return (
-            (ops.Count("refusals", _ROLLING), throttle)
-            if self._random.random() < 0.2
-            else (ops.Count("refusals", _LIFE),)
-        )
+        count = ops.Count("refusals", _ROLLING)
+        throttle = ops.SetGate("gate", ops.Rung.THROTTLED, 250, now_us + 20 * SECOND_US, "refused")
+        return (count, throttle) if self._random.random() < 0.2 else (count,)

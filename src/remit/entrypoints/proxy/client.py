@@ -17,6 +17,7 @@ from remit.entrypoints.proxy.connection import RequestHead
 from remit.entrypoints.proxy.exchange import WireExchange
 from remit.entrypoints.proxy.framing import (
     CRLF,
+    END_OF_HEAD,
     HeaderMemo,
     Malformed,
     is_clean_so_far,
@@ -26,7 +27,6 @@ from remit.entrypoints.proxy.heads import read_request
 from remit.entrypoints.proxy.reception import Reception, Refusal, peer_address
 from remit.errors import BadRequest, ClientGone
 
-END_OF_HEAD = b"\r\n\r\n"
 REMEMBERED_HEAD_BYTES = 2048
 NEVER = float("inf")
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)

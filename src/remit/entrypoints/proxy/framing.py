@@ -18,6 +18,8 @@ from remit.entrypoints.proxy.connection import Header
 from remit.errors import BadRequest, InvariantBroken
 
 CRLF = b"\r\n"
+END_OF_HEAD = b"\r\n\r\n"
+_LINE_BREAKERS = b"\r\n\0"
 # Everything that may stand in a head besides CRLF: HTAB, SP, visible ASCII and obs-text.
 _PLAIN = bytes(byte for byte in range(256) if byte == 0x09 or (byte >= 0x20 and byte != 0x7F))
 _NAME = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"  # tchar, RFC 9110 §5.6.2
@@ -45,10 +47,15 @@ class Malformed(BadRequest):
     """A peer sent bytes that break HTTP's grammar, or bend it. `status` is what a server answers to that."""
 
 
+def clean_lines(raw: bytes) -> list[bytes] | None:
+    """The lines of a head, if it has no control character but HTAB, and CR and LF only as pairs; otherwise None."""
+    lines = raw.split(CRLF)
+    return lines if raw.translate(None, _PLAIN) == CRLF * (len(lines) - 1) else None
+
+
 def is_clean(raw: bytes) -> bool:
-    """Whether `raw` has no control character but HTAB, and CR and LF only as pairs."""
-    pairs = raw.count(CRLF)
-    return raw.translate(None, _PLAIN) == CRLF * pairs
+    """Whether `clean_lines` has something to return."""
+    return clean_lines(raw) is not None
 
 
 def is_clean_so_far(raw: bytes) -> bool:
@@ -116,45 +123,52 @@ def write_head(
 
     Raises InvariantBroken if a header would break its line or speaks about framing.
     """
-    fields, names = _write_fields(headers)
-    parts = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status, fields]
-    if b"date" not in names:
-        parts.append(date)
+    lines = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d " % status]
+    if b"date" not in _add_fields(lines, headers):
+        lines.append(date)
     if content_length is not None:
-        parts.append(b"content-length: %d\r\n" % content_length)
+        lines.append(b"content-length: %d" % content_length)
     if chunked:
-        parts.append(b"transfer-encoding: chunked\r\n")
-    parts.append(b"connection: close\r\n\r\n" if close else CRLF)
-    return b"".join(parts)
+        lines.append(b"transfer-encoding: chunked")
+    if close:
+        lines.append(b"connection: close")
+    return _end_head(lines)
 
 
 def write_request(method: str, target: bytes, headers: Sequence[Header], *, host: bytes, body: bytes) -> bytes:
-    """Write a whole request, head and body. Raises InvariantBroken as `write_head`."""
-    fields, names = _write_fields(headers)
-    if b"host" in names or not is_method(method.encode()) or not is_target(target):
-        raise InvariantBroken(
-            "a request was about to be sent with a second host or a bad first line; please report this"
-        )
-    line = b"%b %b HTTP/1.1\r\nhost: %b\r\n" % (method.encode(), target, host)
+    """Write a whole request, head and body; `host` is the whole Host line. Raises InvariantBroken as `write_head`."""
+    if not is_method(method.encode()) or not is_target(target):
+        raise InvariantBroken("a request was about to be sent with a bad first line; please report this")
+    lines = [b"%b %b HTTP/1.1" % (method.encode(), target), host]
+    if b"host" in _add_fields(lines, headers):
+        raise InvariantBroken("a request was about to be sent with a second host; please report this")
     if body or method in _METHODS_WITH_BODY:
-        return b"%b%bcontent-length: %d\r\n\r\n%b" % (line, fields, len(body), body)
-    return b"%b%b\r\n" % (line, fields)
+        lines.append(b"content-length: %d" % len(body))
+    return _end_head(lines) + body
 
 
 def write_trailers(trailers: Sequence[Header]) -> bytes:
     """Write the end of a chunked body. Raises InvariantBroken as `write_head`."""
-    return b"0\r\n%b\r\n" % _write_fields(trailers)[0] if trailers else b"0\r\n\r\n"
+    lines = [b"0"]
+    _add_fields(lines, trailers)
+    return _end_head(lines)
 
 
-def _write_fields(headers: Sequence[Header]) -> tuple[bytes, dict[bytes, bytes]]:
-    fields = b"".join([b"%b: %b\r\n" % header for header in headers])
-    names = dict(headers)
-    count = len(headers)
-    if fields.count(b"\r") != count or fields.count(b"\n") != count or b"\0" in fields:
-        raise InvariantBroken("a header was about to be written that breaks its line; please report this")
-    if not FRAMING_FIELDS.isdisjoint(names):
+def _add_fields(lines: list[bytes], headers: Sequence[Header]) -> dict[bytes, bytes]:
+    """Add a line for each header and return them by name."""
+    by_name = dict(headers)
+    if not FRAMING_FIELDS.isdisjoint(by_name):
         raise InvariantBroken("a header was about to be written that belongs to the framing; please report this")
-    return fields, names
+    lines += [b": ".join(header) for header in headers]
+    return by_name
+
+
+def _end_head(lines: list[bytes]) -> bytes:
+    """Join lines and end the head. Whatever they contain, no line of it begins but where one of them does."""
+    head = CRLF.join(lines)
+    if len(head) - len(head.translate(None, _LINE_BREAKERS)) != 2 * (len(lines) - 1):
+        raise InvariantBroken("a header was about to be written that breaks its line; please report this")
+    return head + END_OF_HEAD
 
 
 def write_refusal(problem: BadRequest, *, date: bytes, bodiless: bool = False) -> bytes:
@@ -194,9 +208,9 @@ class DateLine:
         self._line = b""
 
     def at(self, unix_s: float) -> bytes:
-        """The whole line for this moment."""
+        """The line for this moment, without its end."""
         second = int(unix_s)
         if second != self._second:
             self._second = second
-            self._line = b"date: %b\r\n" % formatdate(second, usegmt=True).encode()
+            self._line = b"date: %b" % formatdate(second, usegmt=True).encode()
         return self._line

@@ -10,11 +10,10 @@ from typing import NamedTuple
 from remit.entrypoints.proxy.bounds import ServerLimits, UpstreamLimits
 from remit.entrypoints.proxy.connection import Header, RequestHead
 from remit.entrypoints.proxy.framing import (
-    CRLF,
     HeaderMemo,
     Malformed,
+    clean_lines,
     content_length,
-    is_clean,
     is_method,
     is_target,
     options,
@@ -37,9 +36,9 @@ _STEERING_LISTS = frozenset({b"connection", b"http2-settings", b"upgrade"})
 
 def read_request(raw: bytes, *, peer: str, limits: ServerLimits, memo: HeaderMemo) -> RequestHead:
     """Read the head of a request. Raises Malformed with the status to answer."""
-    if not is_clean(raw):
+    lines = clean_lines(raw)
+    if lines is None:
         raise Malformed("the request head has a control character or a bare line break; remove it")
-    lines = raw.split(CRLF)
     method, target, minor = _request_line(lines[0], limits)
     headers = read_fields(lines[1:], max_headers=limits.max_headers, memo=memo)
     fields = _steering(headers, limits.single_fields)
@@ -134,9 +133,9 @@ _RESPONSE_SINGLE = frozenset({b"content-length", b"content-type", b"transfer-enc
 
 def read_response(raw: bytes, *, limits: UpstreamLimits, memo: HeaderMemo) -> ResponseHead:
     """Read the head of a response. Raises Malformed."""
-    if not is_clean(raw):
+    lines = clean_lines(raw)
+    if lines is None:
         raise Malformed("its head has a control character or a bare line break")
-    lines = raw.split(CRLF)
     start = _STATUS_LINE.fullmatch(lines[0])
     if start is None:
         raise Malformed("it does not begin with a status line of HTTP/1.1 or HTTP/1.0")

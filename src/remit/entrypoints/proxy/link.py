@@ -13,13 +13,12 @@ from typing import Protocol, Self, cast
 
 from remit.entrypoints.proxy.bodies import BodyReader, ChunkedBody, SizedBody, UnsizedBody
 from remit.entrypoints.proxy.bounds import UpstreamLimits
-from remit.entrypoints.proxy.framing import HeaderMemo, Malformed
+from remit.entrypoints.proxy.framing import END_OF_HEAD, HeaderMemo, Malformed
 from remit.entrypoints.proxy.heads import ResponseHead, read_response
 from remit.entrypoints.proxy.response import UpstreamResponse
 from remit.entrypoints.proxy.sweep import seconds
 from remit.errors import UpstreamFailed
 
-END_OF_HEAD = b"\r\n\r\n"
 REMEMBERED_HEAD_BYTES = 2048
 NEVER = float("inf")
 

@@ -41,7 +41,7 @@ class Upstream:
         self._tls = None if scheme == "http" else tls or ssl.create_default_context()
         literal = f"[{host}]" if ":" in host else host
         self._authority = literal if port == _DEFAULT_PORTS.get(scheme) else f"{literal}:{port}"
-        self._host = self._authority.encode()
+        self._host_line = b"host: " + self._authority.encode()
         self._times = LinkTimes.of(self._limits)
         self._links: set[Link] = set()
         self._idle: list[Link] = []
@@ -70,7 +70,7 @@ class Upstream:
 
         Host and content-length are added; `headers` must not have them, nor other framing. Raises UpstreamFailed.
         """
-        request = write_request(method, target, headers, host=self._host, body=body)
+        request = write_request(method, target, headers, host=self._host_line, body=body)
         link = self._take_idle() or await self._acquire()
         answer = link.send(request, is_head=method == "HEAD")
         try:
