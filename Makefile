@@ -55,7 +55,7 @@ check: setup  ## what CI runs: format, lint, types, imports, tests, the built wh
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/mypy $(CODE)
 	@$(BIN)/basedpyright --pythonpath $(BIN)/python --level error
-	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/lint-imports --no-logo --no-cache
 	@$(PYTEST)
 
 fmt: setup  ## format, and repair what ruff can repair

@@ -10,7 +10,7 @@ import json
 import random
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -40,6 +40,10 @@ class Figures:
         if not 200 <= reply.status < 300:
             self.refused += 1
             self.trouble(f"{agent}: {what} was answered {reply.status} {reply.members.get('reason', '')}".rstrip())
+
+    def fewest_rounds(self, agents: Iterable[str]) -> int:
+        """How often the least busy of these agents has come to work."""
+        return min(self.rounds.get(agent, 0) for agent in agents)
 
     def trouble(self, text: str) -> None:
         if len(self.troubles) < MAX_TROUBLES:

@@ -100,13 +100,13 @@ async def _well_behaved(
     """The other agents are at work before the scene begins, all through it, and a moment longer."""
     settings = _where(stage) | {"keys": {agent: keys[agent] for agent in WELL_BEHAVED}}
     child = await children.start("well-behaved agents", python("agents"), settings=settings, talks=True)
-    while not all(incident.others.rounds.get(agent) for agent in WELL_BEHAVED):
+    while incident.others.fewest_rounds(WELL_BEHAVED) < 1:
         await _hear_agents(child, incident)
-    following = asyncio.create_task(_follow_agents(child, incident))
+    at_work = asyncio.Event()
+    following = asyncio.create_task(_follow_agents(child, incident, at_work))
     try:
         yield
-        while not following.done() and any(incident.others.rounds[agent] < LEAST_ROUNDS for agent in WELL_BEHAVED):
-            await asyncio.sleep(TICK_S)
+        await at_work.wait()
         if (code := await children.stop(child)) != 0:
             raise child.failed(f"ended with exit code {code}")
         await following
@@ -114,9 +114,14 @@ async def _well_behaved(
         following.cancel()
 
 
-async def _follow_agents(child: Child, incident: Incident) -> None:
-    while await _hear_agents(child, incident, may_end=True):
-        pass
+async def _follow_agents(child: Child, incident: Incident, at_work: asyncio.Event) -> None:
+    """Take in their figures to the last; `at_work` is set once all of them have come by often enough, or are gone."""
+    try:
+        while await _hear_agents(child, incident, may_end=True):
+            if incident.others.fewest_rounds(WELL_BEHAVED) >= LEAST_ROUNDS:
+                at_work.set()
+    finally:
+        at_work.set()
 
 
 async def _hear_agents(child: Child, incident: Incident, *, may_end: bool = False) -> bool:
@@ -141,6 +146,7 @@ async def _showing(screen: Screen, incident: Incident, started: float) -> AsyncI
         yield
     finally:
         showing.cancel()
+        await asyncio.gather(showing, return_exceptions=True)
 
 
 def _where(stage: Stage) -> dict[str, Any]:

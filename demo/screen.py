@@ -26,8 +26,7 @@ class Screen:
 
     def say(self, text: str = "", *, indent: str = "") -> None:
         """One paragraph, wrapped; its further lines are indented like its first."""
-        self._settle()
-        self._write("\n".join(f"{indent}{line}" for line in wrapped(text, WIDTH - len(indent))) + "\n")
+        self.lines(wrapped(text, WIDTH - len(indent)), indent=indent)
 
     def title(self, text: str) -> None:
         self.say()

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from remit.engine.guard import Engine
+from remit.engine.keyring import KeyRing
+from remit.engine.operator import Operator
+from remit.errors import UsageError
 from tests.cli.shell import Shell, admitted, with_engine
 
 
@@ -79,11 +82,51 @@ def test_a_hold_is_resolved_once(remit: Shell, folder: Path) -> None:
     assert log.count("hold_resolved") == 1
 
 
-def test_a_call_that_may_still_run_is_not_resolved(remit: Shell, gateway: object, folder: Path) -> None:
+def test_a_hold_that_does_not_exist_is_one_sentence(remit: Shell) -> None:
     remit.key()
     ran = remit("holds", "resolve", "dec_" + "0" * 34, "--spent")
     assert ran.code == 1
     assert ran.err.startswith("remit: there is no hold `dec_0000")
+
+
+def test_a_call_that_may_still_run_is_not_resolved(folder: Path) -> None:
+    async def ask(engine: Engine) -> None:
+        call = await admitted(engine)
+        operator = Operator(engine, KeyRing(engine.store))
+        arguments = {"hold": call.decision.id, "outcome": "released"}
+        with pytest.raises(
+            UsageError, match=r"may still be running: it can be resolved if nobody has reported on it by 20"
+        ):
+            await operator.do("holds.resolve", arguments, by="operator")
+        await call.commit()
+
+    with_engine(folder, ask)
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "said"),
+    [
+        ("no.such", {}, "there is no command `no.such`"),
+        ("keys.create", {"agent": 5, "tools": ["x"]}, "`agent` is missing"),
+        ("keys.create", {"agent": "a", "tools": "x"}, "`tools` must be a list of texts"),
+        ("keys.create", {"agent": "a", "tools": ["x"], "lifetime_us": "1"}, "`lifetime_us` must be a whole number"),
+        ("keys.create", {"agent": "a", "tools": ["x"], "user": 1}, "`user` must be text"),
+        ("holds.list", {"states": ["lost"]}, "`lost` is no state of a hold"),
+        ("holds.list", {"limit": -1}, "`limit` must be a whole number"),
+        ("holds.list", {"limit": True}, "`limit` must be a whole number"),
+        ("limits.list", {"frozen": "yes"}, "`frozen` must be true or false"),
+        ("audit.page", {"after": 2**53}, "`after` must be a whole number"),
+        ("audit.keep_checkpoint", {"line": "hello"}, "this is no checkpoint"),
+    ],
+)
+def test_another_program_on_the_socket_gets_a_sentence_for_what_is_wrong(
+    folder: Path, command: str, arguments: dict[str, object], said: str
+) -> None:
+    async def ask(engine: Engine) -> None:
+        with pytest.raises(UsageError, match=said):
+            await Operator(engine, KeyRing(engine.store)).do(command, arguments, by="operator")
+
+    with_engine(folder, ask)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_no_counters_is_said_in_words(remit: Shell) -> None:
     assert remit("limits", "--frozen").out == "nothing is frozen\n"
 
 
-def test_counters_are_readable(remit: Shell, folder: Path) -> None:
+def test_counters_are_shown_in_words(remit: Shell, folder: Path) -> None:
     with_engine(folder, _spend_two)
     ran = remit("limits")
     assert [" ".join(line.split()) for line in ran.lines] == [
@@ -87,13 +87,13 @@ def test_a_key_of_another_make_is_never_an_error(key: str) -> None:
     assert cell_key(*split_key(key)) in (key, "")
 
 
-def test_dimensions_are_named_only_as_far_as_the_policy_still_fits() -> None:
+def test_a_key_says_whom_it_counts_whatever_the_policy_says_now() -> None:
     window = "rolling 3600000000"
-    known = describe_cell(cell_key("acme", "transfers", "quota", window, "calls", "pay", "pay.out"), POLICY)
+    known = describe_cell(cell_key("acme", "transfers", "quota", window, "calls", "agent=pay", "tool=pay.out"), POLICY)
     assert (known.counts, known.period, known.max) == ("agent pay, tool pay.out, org acme", "any hour", 3)
-    other = describe_cell(cell_key("-", "transfers", "quota", window, "calls", "pay"), POLICY)
-    assert other.counts == "value 1 pay"
+    other = describe_cell(cell_key("-", "transfers", "budget", window, "USD", "target=a=b"), POLICY)
+    assert (other.counts, other.max) == ("target a=b", None)
     gone = describe_cell(cell_key("-", "gone", "concurrent", "-", "slots"), POLICY)
     assert (gone.counts, gone.period, gone.max) == ("everybody", "at a time", None)
-    session = describe_cell(cell_key("-", "session", "budget", "life", "USD", "ses_x"), POLICY)
+    session = describe_cell(cell_key("-", "session", "budget", "life", "USD", "session=ses_x"), POLICY)
     assert (session.counts, session.period) == ("session ses_x", "in all")

@@ -12,7 +12,8 @@ from remit.config.limit_changes import explain_changed
 from remit.core.caller import Caller, CredentialKind, Session
 from remit.core.ledger.operations import Check, Pace
 from remit.core.policy import Policy
-from remit.core.template import Template, prepare
+from remit.core.prepare import prepare
+from remit.core.template import Template
 from tests.config.sample import BASE, added, load, policy_with
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"

@@ -216,6 +216,15 @@ def test_an_operator_thaws_a_frozen_cell_and_can_freeze_one_before_it_is_used() 
     assert desk.refused(ops.SetGate("c", ops.Rung.DENIED, if_version=1)) == [FailureCode.WRONG_VERSION]
 
 
+def test_a_cell_frozen_before_it_was_used_opens_at_the_time_it_was_given() -> None:
+    desk = Desk()
+    desk.applied(ops.SetGate("c", ops.Rung.DENIED, until_us=desk.now_us + SECOND_US))
+    desk.now_us += SECOND_US - 1
+    assert desk.refused(hold(entry("c", 5, 1))) == [FailureCode.FROZEN]
+    desk.now_us += 1
+    desk.hold("h", entry("c", 5, 1))
+
+
 def test_a_frozen_cell_refuses_attempts_too() -> None:
     desk = Desk()
     desk.applied(ops.Take("c", ops.Life(), 5))
@@ -311,6 +320,17 @@ def test_a_call_finds_the_room_of_due_holds_without_waiting_for_a_sweeper() -> N
     desk.hold("next", entry("c", 20, 8))
     assert sum(not row.live for row in desk.ledger.holds.values()) == 8
     assert desk.figures("c") == (0, 20, 0)
+
+
+def test_a_batch_sweeps_eight_holds_in_all_however_many_cells_it_touches() -> None:
+    desk = Desk()
+    for key in ("a", "b"):
+        for index in range(6):
+            desk.hold(f"{key}{index}", entry(key, 9, 1), state=HoldState.RESERVED)
+    desk.now_us += TTL_US
+    desk.hold("next", entry("a", 9, 0), entry("b", 9, 0))
+    ended = [row.id for row in desk.ledger.holds.values() if row.state is HoldState.EXPIRED]
+    assert ended == ["a0", "a1", "a2", "a3", "a4", "a5", "b0", "b1"]
 
 
 def test_a_sweep_ends_as_many_due_holds_as_it_is_told_the_earliest_first() -> None:

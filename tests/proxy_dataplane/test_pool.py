@@ -241,3 +241,25 @@ async def test_a_closed_upstream_refuses_calls_and_fails_those_that_run() -> Non
         assert [isinstance(error, UpstreamFailed) and error.dispatched for error in outcomes] == [True, False]
         with pytest.raises(UpstreamFailed, match="is closed"):
             await get(upstream)
+
+
+async def test_a_retired_upstream_carries_its_last_calls_and_leaves_nothing_behind() -> None:
+    go_on = asyncio.Event()
+
+    async def script(end: UpstreamEnd) -> None:
+        while request := await end.request():
+            if b"/slow" in request:
+                await go_on.wait()
+            await end.say(OK)
+
+    async with upstream_playing(script) as fake, calling(fake.port) as upstream:
+        slow = asyncio.ensure_future(upstream.call("GET", b"/slow", ()))
+        await eventually(lambda: len(fake.log) == 1)
+        await get(upstream)
+        assert upstream.idle_connections == 1
+        upstream.retire()
+        await eventually(lambda: upstream.open_connections == 1)
+        assert await get(upstream) == b"ok"
+        go_on.set()
+        assert await (await slow).read_some() == b"ok"
+        await eventually(lambda: upstream.open_connections == 0)

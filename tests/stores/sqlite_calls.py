@@ -9,6 +9,7 @@ from typing import Any
 
 from remit.audit.record import Body, CallerSeen, Decision
 from remit.audit.record import Outcome as Decided
+from remit.audit.refusal import Refusal
 from remit.audit.settlements import is_settlement, settlement_of
 from remit.audit.verify import Report, verify
 from remit.core.ledger import operations as ops
@@ -50,7 +51,7 @@ class Told:
         self.id = id_
         self.reason = reason
 
-    def complete(self, outcome: ops.Outcome, steps: Sequence[Step]) -> Sequence[Body]:
+    def complete(self, outcome: ops.Outcome, steps: Sequence[Step]) -> Sequence[Body | Refusal]:
         """One decision, or one settlement for each hold that ended."""
         if not self.id:
             return [settlement_of(step, status=200) for step in steps if is_settlement(step)]
@@ -59,7 +60,8 @@ class Told:
         allowed = isinstance(outcome, ops.Applied)
         verdict = Decided.ALLOW if allowed else Decided.DENY
         reason, hold = ("", self.id) if allowed else (self.reason, "")
-        return (Decision(id=self.id, outcome=verdict, reason=reason, tool="pay", caller=CALLER, hold=hold),)
+        decision = Decision(id=self.id, outcome=verdict, reason=reason, tool="pay", caller=CALLER, hold=hold)
+        return (decision if allowed else Refusal.of(decision),)
 
 
 class Ids:

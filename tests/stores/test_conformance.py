@@ -5,17 +5,25 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from remit.core.ledger import operations as ops
 from remit.ports import CellInfo, Store
 from remit.stores.memory import MemoryStore
 from remit.stores.sqlite import SqliteStore
 from remit.testing import FakeClock, NotConforming, StoreConformance, StoreConformanceTests, checks
+from remit.testing.bench import Bench
+from remit.testing.check_law import random_programs_have_the_outcomes_that_the_interpreter_says
+
+
+async def in_memory(clock: FakeClock, place: str) -> Store:
+    return MemoryStore(clock=clock.anchored())
 
 
 class TestMemory(StoreConformanceTests):
     async def open_store(self, clock: FakeClock, place: str) -> Store:
-        return MemoryStore(clock=clock.anchored())
+        return await in_memory(clock, place)
 
 
 class TestSqlite(StoreConformanceTests):
@@ -69,7 +77,15 @@ def test_the_suite_notices_a_store_that_does_not_keep_the_law(kind: type[MemoryS
 
 
 def test_the_suite_runs_without_pytest_and_says_how_many_checks_there_were() -> None:
-    async def open_store(clock: FakeClock, place: str) -> Store:
-        return MemoryStore(clock=clock.anchored())
+    assert asyncio.run(StoreConformance(in_memory).run_all()) == len(checks()) > 40
 
-    assert asyncio.run(StoreConformance(open_store).run_all()) == len(checks()) > 40
+
+# The suite's own seeds are always the same; here each run looks at others.
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=20)
+def test_memory_equals_the_interpreter_in_programs_that_nobody_has_seen_before(seed: int) -> None:
+    async def run() -> None:
+        bench = await Bench.at(in_memory, "here")
+        await random_programs_have_the_outcomes_that_the_interpreter_says(bench, seed=seed)
+
+    asyncio.run(run())

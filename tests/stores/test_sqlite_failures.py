@@ -3,11 +3,13 @@
 import asyncio
 import errno
 import os
+import random
 import resource
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -17,11 +19,12 @@ from remit.core.ledger.operations import HoldState
 from remit.errors import InvariantBroken, StoreError, StoreUnavailable
 from remit.stores import sqlite_commit, sqlite_file
 from remit.stores.sqlite import SqliteStore
-from remit.stores.sqlite_errors import DAMAGED, translated
+from remit.stores.sqlite_changes import Changes
 from tests.stores.sqlite_calls import (
     DAY_US,
     KEY,
     Hands,
+    Ids,
     Told,
     admission,
     admitted,
@@ -229,6 +232,55 @@ async def test_a_batch_whose_answer_was_lost_is_applied_once(tmp_path: Path, mon
     await store.close()
 
 
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_disk_that_fails_at_random_loses_nothing_it_acknowledged_and_allows_nothing_over_the_cap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    store = await SqliteStore.open(tmp_path / "a.db")
+    dice, real_commit, real_stage = random.Random(seed), store._file.commit, store._file.stage
+    held, paid, next_id = set[str](), set[str](), Ids()
+
+    def commit_perhaps() -> None:
+        fate = dice.random()
+        if fate < 0.1:
+            _failing()
+        real_commit()
+        if fate > 0.9:
+            _failing()
+
+    def stage_perhaps(changes: Changes) -> None:
+        real_stage(changes)
+        if dice.random() < 0.1:
+            _failing()
+
+    async def caller() -> None:
+        for _ in range(25):
+            id_ = next_id()
+            with suppress(StoreUnavailable):
+                if isinstance(await store.apply(admission(id_, entry(150))), ops.Applied):
+                    held.add(id_)
+                    await admitted(store, commit(id_))
+                    paid.add(id_)
+            if not store.health().ok:
+                await rebuilt(store)
+
+    monkeypatch.setattr(store._file, "commit", commit_perhaps)
+    monkeypatch.setattr(store._file, "stage", stage_perhaps)
+    await asyncio.gather(*(caller() for _ in range(16)))
+    monkeypatch.setattr(store._file, "commit", real_commit)
+    monkeypatch.setattr(store._file, "stage", real_stage)
+    if not store.health().ok:
+        await rebuilt(store)
+    await verified(store)
+    used, live = await figures(store)
+    await store.close()
+    states = dict(ask(tmp_path / "a.db", "SELECT id, state FROM holds"))
+    assert held <= states.keys()
+    assert all(states[id_] == "settled" for id_ in paid)
+    assert used + live == len(states) <= 150
+    assert store._commit.written < len(held) + len(paid)
+
+
 async def test_calls_in_flight_survive_a_failure_of_others(tmp_path: Path) -> None:
     store = await SqliteStore.open(tmp_path / "a.db")
     await admitted(store, admission("d1", entry(10, 4)))
@@ -281,14 +333,21 @@ async def test_a_file_removed_under_its_owner_allows_nothing_more(tmp_path: Path
     await store.close()
 
 
-async def test_a_ledger_that_another_owner_took_over_is_let_go(tmp_path: Path) -> None:
+async def test_a_ledger_that_another_owner_took_over_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = await SqliteStore.open(tmp_path / "a.db")
     await admitted(store, admission("d1", entry(10)))
     edit(tmp_path / "a.db", "UPDATE head SET owner = 'somebody else'")
+    attempts, real = Counter[str](), store._file.reopen
+
+    def reopen() -> None:
+        attempts.update(["reopen"])
+        real()
+
+    monkeypatch.setattr(store._file, "reopen", reopen)
     (error,) = await _outcomes(store, admission("d2", entry(10)))
     assert "another process has written" in str(error)
-    for _ in range(50):
-        await asyncio.sleep(0.001)
+    while attempts.total() < 4:
+        await asyncio.sleep(0)
         with pytest.raises(StoreUnavailable):
             await store.apply(admission("d3", entry(10)))
     assert "taken over" in store.health().detail
@@ -319,15 +378,6 @@ async def test_a_disk_that_hangs_is_reported_and_forgiven(tmp_path: Path, monkey
     await store.close()
 
 
-async def test_more_callers_than_the_bound_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_commit, "MAX_WAITING", 3)
-    store = await SqliteStore.open(tmp_path / "a.db")
-    outcomes = await _outcomes(store, *(admission(f"d{n}", entry(10)) for n in range(5)))
-    assert [type(outcome) for outcome in outcomes] == [ops.Applied] * 3 + [StoreUnavailable] * 2
-    assert await figures(store) == (0, 3)
-    await store.close()
-
-
 async def test_an_accepted_clock_that_cannot_be_kept_is_taken_back(tmp_path: Path) -> None:
     hands = Hands()
     store = await SqliteStore.open(tmp_path / "a.db", clock=hands.clock())
@@ -353,21 +403,3 @@ async def test_a_damaged_row_that_is_fetched_later_stops_the_ledger(tmp_path: Pa
     await rebuilt(store)
     assert await refused(store, admission("d2", entry(1, key=KEY))) == [ops.FailureCode.FULL]
     await store.close()
-
-
-def test_every_result_code_of_sqlite_has_an_error_of_ours(tmp_path: Path) -> None:
-    codes = {
-        name: value
-        for name, value in vars(sqlite3).items()
-        if name.startswith("SQLITE_") and isinstance(value, int) and 0 < value < 2**14 and "LIMIT" not in name
-    }
-    assert len(codes) > 50
-    for name, value in codes.items():
-        error = sqlite3.OperationalError(f"as sqlite says it: {name}")
-        error.sqlite_errorcode = value
-        ours = translated(error, tmp_path)
-        assert isinstance(ours, StoreError), name
-        assert str(tmp_path) in str(ours)
-        assert isinstance(ours, StoreUnavailable) == ((value & 0xFF) not in DAMAGED), name
-    assert isinstance(translated(OSError(errno.EIO, "Input/output error"), tmp_path), StoreUnavailable)
-    assert isinstance(translated(sqlite3.ProgrammingError("closed"), tmp_path), StoreUnavailable)

@@ -30,6 +30,7 @@ from tests.stores.sqlite_calls import (
     edit,
     entry,
     figures,
+    rebuilt,
     refused,
     verified,
 )
@@ -288,6 +289,9 @@ async def test_an_older_copy_put_back_is_refused_until_the_loss_is_accepted(tmp_
     await admitted(store, ops.Batch("thaw", (ops.SetGate(KEY, ops.Rung.OPEN),)))
     await admitted(store, admission("d4", entry(100)))
     await verified(store)
+    store._commit.broken(RuntimeError("lost on purpose"))
+    await rebuilt(store)
+    await admitted(store, admission("d5", entry(100)))
     await store.close()
     await (await SqliteStore.open(path)).close()
 

@@ -20,7 +20,7 @@ TAIL_AT_MOST: Final = 1000
 
 def _tail_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "-n", "--lines", metavar="N", type=positive, default=20, help="the last N records (20; at most 1000)"
+        "-n", "--lines", metavar="N", type=positive, default=20, help="the last N records (default: 20; at most 1000)"
     )
     parser.add_argument(
         "-f", "--follow", action="store_true", help="go on with what the running gateway writes, until Ctrl-C"

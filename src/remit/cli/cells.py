@@ -1,7 +1,7 @@
 """What the key of a counter says, in words: its limit, whom it counts, in which period, up to what.
 
-A key is made of length-prefixed parts (`core.cell_keys`): the tenant, the limit, its kind, its window, its unit, and the
-values of its dimensions, whose names the policy knows.
+A key is made of length-prefixed parts (`core.cell_keys`): the tenant, the limit, its kind, its window, its unit, and its
+dimensions as `name=value`.
 """
 
 from dataclasses import asdict, dataclass
@@ -16,7 +16,7 @@ PARTS_BEFORE_VALUES = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """A counter as people know it. `values` are its dimensions, by name where the policy names them."""
+    """A counter as people know it. `values` are its dimensions, by name."""
 
     tenant: str
     limit: str
@@ -62,15 +62,15 @@ def describe_cell(key: str, policy: Policy) -> Cell:
         return Cell(tenant="-", limit=key, kind="", window="", unit="", values=(), max=None)
     tenant, name, kind, window, unit, *values = parts
     limit = policy.limits.get(name)
-    names = [dimension.value for dimension in limit.per] if limit is not None else []
-    if name == "session" and limit is None:
-        names = ["session"]
-    if len(names) != len(values):
-        names = [f"value {place}" for place in range(1, len(values) + 1)]
     return Cell(
-        tenant=tenant, limit=name, kind=kind, window=window, unit=unit, values=tuple(zip(names, values, strict=True)),
+        tenant=tenant, limit=name, kind=kind, window=window, unit=unit, values=tuple(map(_named, values)),
         max=_maximum(limit, kind, unit, policy),
     )  # fmt: skip
+
+
+def _named(part: str) -> tuple[str, str]:
+    name, equals, value = part.partition("=")
+    return (name, value) if equals else ("value", part)
 
 
 def split_key(key: str) -> list[str]:

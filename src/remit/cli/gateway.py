@@ -13,7 +13,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--listen", metavar="HOST:PORT", type=listen_address, help="listen here, not where the policy says; port 0: any"
     )
-    parser.add_argument("--log-level", choices=LEVELS, default="info", help="what the log on stderr tells (info)")
+    parser.add_argument(
+        "--log-level", choices=LEVELS, default="info", help="what the log on stderr tells (default: info)"
+    )
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -23,7 +23,9 @@ def _create_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--org", metavar="NAME", help="the organisation that its calls count for")
     parser.add_argument("--tier", metavar="NAME", help="the tier that it belongs to")
     parser.add_argument("--label", metavar="TEXT", help="a note for people; it decides nothing")
-    parser.add_argument("--expires", metavar="TIME", type=duration, help="how long it is good, such as 30d (always)")
+    parser.add_argument(
+        "--expires", metavar="TIME", type=duration, help="how long it is good, such as 30d (default: without end)"
+    )
     add_store(parser)
 
 
@@ -98,7 +100,7 @@ def _rotate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("key", metavar="KEY_ID", help="the key, as `remit keys list` shows it")
     parser.add_argument(
         "--overlap", metavar="TIME", type=duration, default=NO_OVERLAP_US,
-        help="how long the text so far works on beside the new one, such as 24h (not at all)",
+        help="how long the text so far works on beside the new one, such as 24h (default: not at all)",
     )  # fmt: skip
     add_store(parser)
 

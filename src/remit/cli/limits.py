@@ -93,7 +93,7 @@ COMMANDS = (
     Command(
         words="limits thaw",
         help="open a counter that froze because more was spent than it allows",
-        example="remit limits thaw '4:acme,9:org-money,6:budget,17:day Europe/Berlin,3:USD,4:acme'",
+        example="remit limits thaw '4:acme,9:org-money,6:budget,17:day Europe/Berlin,3:USD,8:org=acme'",
         arguments=_thaw_arguments,
         run=_thaw,
     ),

@@ -17,7 +17,6 @@ from typing import Any, Protocol
 
 from remit.config.compile import load_policy_file
 from remit.config.places import parse_store
-from remit.core.ledger.operations import HoldState
 from remit.core.policy import Policy
 from remit.engine.guard import Engine
 from remit.engine.keyring import KeyRing
@@ -30,7 +29,6 @@ from remit.stores.opening import MEMORY, open_store
 
 PATIENCE_S = 3.0
 RETRY_S = 0.05
-MAX_SWEEPS = 100
 POLICY_VARIABLE = "REMIT_POLICY"
 DEFAULT_POLICIES = ("policy.yaml", "remit.yaml")
 
@@ -60,12 +58,7 @@ class Place:
 
 
 class Owner(Protocol):
-    """Whoever carries out commands on a store: another process (`running`) or this one."""
-
-    @property
-    def running(self) -> bool: ...
-    @property
-    def place(self) -> Place: ...
+    """Whoever carries out commands on a store: the process that has it open, or this one."""
 
     def do(self, command: str, **arguments: Any) -> Answer:
         """Carry out one `Operator` command. Raises what it raises, and `StoreUnavailable` if its answer is lost."""
@@ -160,7 +153,7 @@ def _remote(place: Place) -> "_Remote | None":
     if place.control is None:
         return None
     try:
-        return _Remote(place, ControlClient(place.control))
+        return _Remote(ControlClient(place.control))
     except PermissionError:
         raise StoreUnavailable(
             f"the control socket `{place.control}` may not be opened by you: run this as the user that runs the gateway"
@@ -172,10 +165,7 @@ def _remote(place: Place) -> "_Remote | None":
 class _Remote:
     """The process that owns the store, at the other end of its control socket."""
 
-    running = True
-
-    def __init__(self, place: Place, client: ControlClient) -> None:
-        self.place = place
+    def __init__(self, client: ControlClient) -> None:
         self._client = client
 
     def do(self, command: str, **arguments: Any) -> Answer:
@@ -193,10 +183,7 @@ class _Remote:
 class _Local:
     """This process, as the owner of a store that nobody else has open."""
 
-    running = False
-
     def __init__(self, place: Place, *, creates: bool) -> None:
-        self.place = place
         file = place.file
         if file is None:
             raise StoreUnavailable(
@@ -229,12 +216,7 @@ class _Local:
 
 
 async def _operator(store: Store, policy: Policy) -> Operator:
-    """The commands of an open store. What is due is swept first: no gateway runs that would have done it."""
-    engine, keys = Engine(store, policy), KeyRing(store)
+    """The commands of an open store. Opening it has settled what its former owner left open."""
+    keys = KeyRing(store)
     await keys.load()
-    for _ in range(MAX_SWEEPS):
-        live = await store.holds(states=(HoldState.RESERVED, HoldState.DISPATCHED))
-        if not any(hold.expires_us <= store.now_us() for hold in live):
-            break
-        await engine.sweep()
-    return Operator(engine, keys)
+    return Operator(Engine(store, policy), keys)

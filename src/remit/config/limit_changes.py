@@ -1,6 +1,6 @@
 """How one limit differs from another of the same name: looser or stricter, and whether its counter goes on.
 
-A counter is found by what its cell is named after (`core.template`): the limit's name, its kind, window and unit, and the
+A counter is found by what its cell is named after (`core.prepare`): the limit's name, its kind, window and unit, and the
 values it counts by. While those stay the same the counter goes on, however the maximum changes. Otherwise the limit starts
 at zero, which is always said: a budget that starts at zero can be spent once more.
 """

@@ -66,11 +66,11 @@ def _check_arguments(tool: str, wanted: ArgumentMap, held: ArgumentMap, effort: 
             raise _refusal(f"the argument {shown(name)} of {shown(tool)} is not narrower than in its parent")
 
 
-def _anything(parent: Wildcard, child: Constraint, effort: Effort) -> bool:
+def _anything(_parent: Wildcard, _child: Constraint, _effort: Effort) -> bool:
     return True
 
 
-def _same(parent: Exact, child: Exact, effort: Effort) -> bool:
+def _same(parent: Exact, child: Exact, _effort: Effort) -> bool:
     return parent.key == child.key
 
 
@@ -109,7 +109,7 @@ def _fewer_values(parent: OneOf, child: OneOf, effort: Effort) -> bool:
     return child.keys <= parent.keys
 
 
-def _one_of_the_values(parent: OneOf, child: Exact, effort: Effort) -> bool:
+def _one_of_the_values(parent: OneOf, child: Exact, _effort: Effort) -> bool:
     return child.key in parent.keys
 
 

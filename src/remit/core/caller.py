@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from remit.core.contract import Chain
+
 
 class CredentialKind(StrEnum):
     """How the caller proved who it is."""
 
     NONE = "none"
     API_KEY = "api_key"
+    CONTRACT = "contract"
     LOCAL = "local"
 
 
@@ -33,9 +36,11 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """A verified caller. `id` is the key id, or the address prefix of an anonymous one; it is never a label.
+    """A verified caller. `id` is the key id, the thumbprint of a contract's leaf holder, or the address prefix of an
+    anonymous caller; it is never a label.
 
-    `tools` are the patterns of what the credential may call; None means that only tools open to anonymous callers are.
+    `tools` are the patterns of what the credential may call; None means that only tools open to anonymous callers are, or
+    that the `chain` of contracts says it. `bound` says that this very request proved possession of the credential's key.
     """
 
     kind: CredentialKind
@@ -47,8 +52,12 @@ class Caller:
     tier: str | None = None
     tools: tuple[str, ...] | None = None
     session: Session | None = None
+    chain: Chain | None = None
+    bound: bool = False
 
     @property
     def tenant(self) -> str:
-        """Whose cells are charged: the org, else `-`."""
-        return self.org or "-"
+        """Whose cells are charged: the org, else the issuer of the contract, else `-`."""
+        if self.org is not None:
+            return self.org
+        return self.chain.root.iss if self.chain is not None else "-"

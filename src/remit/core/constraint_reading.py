@@ -103,7 +103,7 @@ def _argument_name(name: str) -> str:
     return name
 
 
-def _exact(members: Members, depth: int) -> Exact:
+def _exact(members: Members, _depth: int) -> Exact:
     value = members.get("value")
     if "value" not in members or isinstance(value, list | dict):
         raise _malformed("`exact` needs a `value` that is no array and no object")
@@ -111,7 +111,7 @@ def _exact(members: Members, depth: int) -> Exact:
     return Exact(value, value_key(value))
 
 
-def _range(members: Members, depth: int) -> Range:
+def _range(members: Members, _depth: int) -> Range:
     return Range(minimum=_bound(members, "min"), maximum=_bound(members, "max"))
 
 
@@ -135,27 +135,27 @@ def _values(members: Members, name: str) -> tuple[JsonValue, ...]:
     return tuple(values)
 
 
-def _one_of(members: Members, depth: int) -> OneOf:
+def _one_of(members: Members, _depth: int) -> OneOf:
     values = _values(members, "values")
     return OneOf(values, value_keys(values))
 
 
-def _not_one_of(members: Members, depth: int) -> NotOneOf:
+def _not_one_of(members: Members, _depth: int) -> NotOneOf:
     excluded = _values(members, "excluded")
     return NotOneOf(excluded, value_keys(excluded))
 
 
-def _contains(members: Members, depth: int) -> Contains:
+def _contains(members: Members, _depth: int) -> Contains:
     required = _values(members, "required")
     return Contains(required, value_keys(required))
 
 
-def _subset(members: Members, depth: int) -> Subset:
+def _subset(members: Members, _depth: int) -> Subset:
     allowed = _values(members, "allowed")
     return Subset(allowed, value_keys(allowed))
 
 
-def _wildcard(members: Members, depth: int) -> Wildcard:
+def _wildcard(_members: Members, _depth: int) -> Wildcard:
     return Wildcard()
 
 

@@ -14,6 +14,7 @@ import hashlib
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Final
 
 from remit.core.cell_keys import cell_key
@@ -88,11 +89,13 @@ class Contract:
         return arguments_refusal(constraints, arguments, tool=tool)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
-    """The links from the root to the leaf, whom the operator knows the issuer as, and the budget that it implies.
+    """The links from the root to the leaf, the name that the operator gave the issuer, and the budget that it implies.
 
     `budget` is a limit on the cost of everything under this root, for its whole life (or its account's); None: none.
+    `lineages` is what each link is revoked by, `counters` what its limits are keyed by. `holders` are the thumbprints of
+    every holder, the root's first, each once.
     """
 
     links: tuple[Contract, ...]
@@ -100,15 +103,16 @@ class Chain:
     budget: Money | None = None
     lineages: tuple[str, ...] = field(init=False)
     counters: tuple[str, ...] = field(init=False)
-    """What each link's limits are keyed by, beside `lineages`, what each link is revoked by."""
+    holders: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        root = self.root
-        lineages = _line(root_lineage(root.iss, root.jti), self.links)
-        same = root.account is None
-        counters = lineages if same else _line(account_lineage(root.iss, root.account or ""), self.links)
+        root = self.links[0]
+        lineages = counters = _line(root_lineage(root.iss, root.jti), self.links)
+        if root.account is not None:
+            counters = _line(account_lineage(root.iss, root.account), self.links)
         object.__setattr__(self, "lineages", lineages)
         object.__setattr__(self, "counters", counters)
+        object.__setattr__(self, "holders", tuple(dict.fromkeys(link.holder.thumbprint for link in self.links)))
 
     @property
     def root(self) -> Contract:
@@ -119,11 +123,6 @@ class Chain:
     def leaf(self) -> Contract:
         """The last link: what it allows is what the chain allows, and who holds it is who may call."""
         return self.links[-1]
-
-    @cached_property
-    def holders(self) -> tuple[str, ...]:
-        """The thumbprints of every holder, the root's first, each once."""
-        return tuple(dict.fromkeys(link.holder.thumbprint for link in self.links))
 
     @property
     def expires_us(self) -> int:
@@ -147,11 +146,7 @@ def child_lineage(parent: str, jti: str) -> str:
 
 
 def _line(first: str, links: tuple[Contract, ...]) -> tuple[str, ...]:
-    """Comprehension does not do here: each lineage depends on the one before."""
-    line = [first]
-    for link in links[1:]:
-        line.append(child_lineage(line[-1], link.jti))
-    return tuple(line)
+    return tuple(accumulate((link.jti for link in links[1:]), child_lineage, initial=first))
 
 
 def _hash(*parts: str) -> str:

@@ -105,12 +105,9 @@ def _limit(value: JsonValue, tools: Collection[str]) -> ContractLimit:
         raise _malformed("a limit needs an `id` of up to 128 of `A-Z a-z 0-9 . _ @ + -`")
     what = f"the limit `{name}`"
     meter = _meter(value.get("meter"), what)
-    if "rate" in value:
-        _check_members(value, _RATE_MEMBERS, f"{what}, which is a rate,")
-        unit, rule = meter.value, _rate(value, meter, what)
-    else:
-        _check_members(value, _CAP_MEMBERS, what)
-        unit, rule = _unit(value, meter, what), _cap(value, meter, what)
+    _check_members(value, _RATE_MEMBERS if "rate" in value else _CAP_MEMBERS, what)
+    unit = _unit(value, meter, what)
+    rule = _rate(value, meter, what) if "rate" in value else _cap(value, meter, what)
     return ContractLimit(id=name, meter=meter, unit=unit, rule=rule, tools=_tools(value, tools, what))
 
 
@@ -151,7 +148,7 @@ def _cap(members: Members, meter: Meter, what: str) -> LimitRule:
     most = members.get("max")
     if meter is Meter.COST:
         if not isinstance(most, str):
-            raise _malformed(f"{what} needs a `max` written as a string, such as `\"50.00\"`")
+            raise _malformed(f'{what} needs a `max` written as a string, such as `"50.00"`')
         return Cap(max=_read(parse_amount, most, what), window=_window(members, what))
     if not isinstance(most, int) or isinstance(most, bool) or most < 0:  # strict_json bounds integers to 2^53-1
         raise _malformed(f"{what} needs a `max`, a whole number from 0 to 2^53-1")

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias, assert_never
 from remit.core.cell_keys import cell_key
 from remit.core.ledger.operations import FOREVER_US
 from remit.core.policy import Rate
-from remit.core.schedule import Calendar, Openings, OnlyWindow, openings
+from remit.core.schedule import Calendar, OnlyWindow, Openings, openings
 from remit.core.units import Life, Rolling, Window
 
 RESERVED_CELL_NAME: Final = "contract"

@@ -7,7 +7,8 @@ the batch; `conclude` turns its answer into a decision. What both share is prepa
 
 from dataclasses import dataclass
 
-from remit.core.cell_keys import cell_key
+from remit.core.caller import Caller
+from remit.core.cell_keys import cell_key, proof_once
 from remit.core.decision import Allow, Decision, Deny, LimitUse, Repeat
 from remit.core.ledger import operations as ops
 from remit.core.reasons import PRECEDENCE, Reason
@@ -41,15 +42,28 @@ def authorize(template: Template, request: Request, *, id: str, epoch: int | Non
     if template.entries:
         amounts = None if cost_micros == template.hold_micros else _amounts(template, cost_micros)
         admit = (*admit, ops.Hold(ops.HoldState.DISPATCHED, template.ttl_us, template.entries, amounts))
+    always = () if request.proof is None else (ops.Once(proof_once(request.proof[0]), request.proof[1]),)
     batch = ops.Batch(
         id,
         admit,
+        always,
         epoch=epoch,
         valid_from_us=template.valid_from_us,
         valid_until_us=template.valid_until_us,
         record=record,
     )
     return Plan(template=template, batch=batch, held_micros=cost_micros, shift=shift, shift_at=shift_at)
+
+
+def permitted(caller: Caller, request: Request) -> StaticDenial | None:
+    """Whether the caller's contract allows this tool with these arguments; None: it does, or there is no contract."""
+    if caller.chain is None:
+        return None
+    refusal = caller.chain.leaf.refusal(request.tool, request.given)
+    if refusal is None:
+        return None
+    hop = len(caller.chain.links) - 1
+    return StaticDenial(reason=Reason.NOT_ALLOWED, detail=f"{refusal}.", limit="contract", hop=hop)
 
 
 def _begin(template: Template, idempotency: tuple[str, str]) -> ops.Begin:
@@ -66,7 +80,8 @@ def _amounts(template: Template, cost_micros: int) -> tuple[int, ...]:
 def deny(id: str, now_us: int, denial: StaticDenial, *, tool: str) -> Deny:
     """A denial that no counter was needed for."""
     violated = (denial.limit,) if denial.limit else ()
-    return Deny(id=id, now_us=now_us, reason=denial.reason, detail=denial.detail, tool=tool, violated=violated)
+    return Deny(id=id, now_us=now_us, reason=denial.reason, detail=denial.detail, tool=tool, violated=violated,
+                hop=denial.hop)  # fmt: skip
 
 
 def conclude(plan: Plan, outcome: ops.Applied | ops.Refused | ops.Replayed) -> Decision:
@@ -165,7 +180,7 @@ def _refused(plan: Plan, outcome: ops.Refused) -> Deny:
     views = {(view.index, view.entry): view for view in outcome.views}
     found = []
     for failure in outcome.failures:
-        bound = _bound_of(plan, failure.index, failure.entry)
+        bound = _bound_of(plan, failure.index, failure.entry) if failure.part is ops.Part.ADMIT else None
         reason = _reason_of(bound, failure)
         lasts_us = failure.retry_at_us or ops.FOREVER_US
         found.append((PRECEDENCE[reason], -lasts_us, failure.index, failure.entry, reason, bound, failure))
@@ -183,5 +198,6 @@ def _refused(plan: Plan, outcome: ops.Refused) -> Deny:
         use=use,
         violated=tuple(dict.fromkeys(row[5].limit for row in found if row[5] is not None)),
         retry_at_us=failure.retry_at_us,
+        hop=bound.hop if bound is not None else None,
         uses=tuple(_use(b, seen) for b, seen in zip(bounds, outcome.views, strict=True) if b is not None),
     )

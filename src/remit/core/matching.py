@@ -1,4 +1,4 @@
-"""Maximum bipartite matching: can every one of these be paired with a different one of those?
+"""Maximum bipartite matching: whether every one of these can be paired with a different one of those.
 
 The clauses of a parent's `all` must each be answered by a clause of its own in the child. Taking the first that fits can
 run into a dead end, and trying every assignment takes factorial time. Augmenting paths (Kuhn, 1955) do neither: each

@@ -35,6 +35,7 @@ class Reason(StrEnum):
     BUDGET_REQUIRED = "budget_required"
     CLOCK_UNSURE = "clock_unsure"
     BUDGET_FROZEN = "budget_frozen"
+    CONTRACT_EXHAUSTED = "contract_exhausted"
     BUDGET_EXHAUSTED = "budget_exhausted"
     LIFETIME_QUOTA_EXHAUSTED = "lifetime_quota_exhausted"
     QUOTA_EXHAUSTED = "quota_exhausted"
@@ -103,6 +104,9 @@ REASONS: dict[Reason, About] = {
     Reason.BUDGET_FROZEN: About(
         403, True, "The budget is frozen",
         "More was spent than the cap allows; the operator must review it and clear the freeze.",
+    ),
+    Reason.CONTRACT_EXHAUSTED: About(
+        403, True, "The contract is used up", "Stop, or ask whoever delegated to you for a new contract."
     ),
     Reason.BUDGET_EXHAUSTED: About(
         403, True, "The budget would be exceeded", "Stop, or ask the operator for a larger budget."

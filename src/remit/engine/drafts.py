@@ -4,12 +4,15 @@ The store completes them inside its own step, so that the record of a spend is w
 spend. `DecisionDraft` concludes on the way, and the engine takes that decision instead of concluding a second time.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 
-from remit.audit.record import Admin, Body, CallerSeen, LimitSeen
+from remit.audit.record import Admin, Body, CallerSeen, LimitSeen, Link
 from remit.audit.record import Decision as DecisionRecord
 from remit.audit.record import Outcome as Decided
 from remit.audit.redact import ToolRedaction
+from remit.audit.refusal import Refusal
 from remit.audit.settlements import is_settlement, settlement_of
 from remit.core.caller import Caller
 from remit.core.decide import Plan, conclude
@@ -32,6 +35,17 @@ def caller_seen(caller: Caller) -> CallerSeen:
     )
 
 
+def chain_seen(caller: Caller) -> tuple[Link, ...]:
+    """The contract chain as the log names it, the root first."""
+    chain = caller.chain
+    if chain is None:
+        return ()
+    return tuple(
+        Link(holder=link.holder.thumbprint, agent=link.agent or "", lineage=lineage)
+        for link, lineage in zip(chain.links, chain.lineages, strict=True)
+    )
+
+
 def _limit_seen(use: LimitUse, code: str) -> LimitSeen:
     return LimitSeen(
         name=use.limit,
@@ -45,88 +59,115 @@ def _limit_seen(use: LimitUse, code: str) -> LimitSeen:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Who asked for what, under which policy, and what of it the log must not show."""
+
+    caller: Caller
+    request: Request
+    policy: str
+    redact: ToolRedaction
+
+
 class DecisionDraft:
     """One call to be decided. After `complete`, `decision` is what was decided."""
 
-    __slots__ = ("decision", "plan", "policy", "redact", "request", "seen")
+    __slots__ = ("asked", "decision", "plan")
 
-    def __init__(self, seen: CallerSeen, request: Request, *, policy: str, redact: ToolRedaction) -> None:
+    def __init__(self, asked: Asked) -> None:
         """`plan` is set once the batch that carries this draft exists."""
-        self.seen = seen
-        self.request = request
-        self.policy = policy
-        self.redact = redact
+        self.asked = asked
         self.plan: Plan | None = None
         self.decision: Decision | None = None
 
-    def complete(self, outcome: ops.Outcome, steps: Sequence[Step]) -> Sequence[Body]:
+    def complete(self, outcome: ops.Outcome, steps: Sequence[Step]) -> Sequence[Body | Refusal]:
         """The record of the decision; a stale plan and a repeated answer decide nothing new."""
         if self.plan is None or isinstance(outcome, ops.Stale):
             return ()
         self.decision = conclude(self.plan, outcome)
-        if isinstance(self.decision, Allow | Deny):
-            return (
-                decision_record(
-                    self.decision, self.seen, self.request, policy=self.policy, redact=self.redact, plan=self.plan
-                ),
-            )
-        return ()
+        if isinstance(self.decision, Deny):
+            return (refusal(self.decision, self.asked, self.plan),)
+        return (_allowed(self.decision, self.asked, self.plan),) if isinstance(self.decision, Allow) else ()
 
 
 class DenialDraft:
     """A call that was refused without asking the ledger for anything."""
 
-    __slots__ = ("decision", "policy", "redact", "request", "seen")
+    __slots__ = ("asked", "decision")
 
-    def __init__(
-        self, decision: Deny, seen: CallerSeen, request: Request, *, policy: str, redact: ToolRedaction
-    ) -> None:
+    def __init__(self, decision: Deny, asked: Asked) -> None:
         """`decision` is complete already."""
         self.decision = decision
-        self.seen = seen
-        self.request = request
-        self.policy = policy
-        self.redact = redact
+        self.asked = asked
 
-    def complete(self, outcome: ops.Outcome, steps: Sequence[Step]) -> Sequence[Body]:
+    def complete(self, outcome: ops.Outcome, steps: Sequence[Step]) -> Sequence[Body | Refusal]:
         """The record of the denial."""
-        return (decision_record(self.decision, self.seen, self.request, policy=self.policy, redact=self.redact),)
+        return (refusal(self.decision, self.asked),)
 
 
-def decision_record(
-    decision: Allow | Deny,
-    seen: CallerSeen,
-    request: Request,
-    *,
-    policy: str,
-    redact: ToolRedaction,
-    plan: Plan | None = None,
-) -> DecisionRecord:
-    """The record of a decision."""
-    amounts: Mapping[str, int] = _asked(plan) if plan is not None else {}
-    arguments = redact.arguments(request.arguments) if request.arguments else {}
-    path = redact.path(request.path, request.arguments) if redact.in_path else request.path
-    target = redact.target(request.target, argument=plan.template.tool.target) if plan is not None else ""
-    if isinstance(decision, Allow):
-        return DecisionRecord(
-            id=decision.id, outcome=Decided.ALLOW, reason="", tool=decision.tool, caller=seen, target=target,
-            method=request.method, path=path, arguments=arguments, amounts=dict(amounts),
-            would_refuse=decision.would_refuse, hold=decision.hold, policy=policy,
-        )  # fmt: skip
-    use = decision.use
+def refusal(decision: Deny, asked: Asked, plan: Plan | None = None) -> Refusal:
+    """A denial, to be recorded whole or only counted."""
+    return Refusal(
+        id=decision.id,
+        caller_id=asked.caller.id,
+        reason=decision.reason.value,
+        limit=decision.violated[0] if decision.violated else "",
+        tool=decision.tool,
+        policy=asked.policy,
+        seen=partial(caller_seen, asked.caller),
+        record=partial(_denied, decision, asked, plan),
+    )
+
+
+def _allowed(decision: Allow, asked: Asked, plan: Plan) -> DecisionRecord:
+    request, redact = asked.request, asked.redact
     return DecisionRecord(
-        id=decision.id, outcome=Decided.DENY, reason=decision.reason.value, tool=decision.tool, caller=seen,
-        target=target, method=request.method, path=path, arguments=arguments,
-        amounts=dict(amounts), limit=decision.violated[0] if decision.violated else "",
-        per=", ".join(use.per) if use is not None else "", unit=use.unit if use is not None else "",
-        used=use.used if use is not None else 0, held=use.held if use is not None else 0,
-        max=use.max if use is not None else 0, reset_us=decision.retry_at_us,
-        failing=tuple(_limit_seen(u, "full") for u in decision.uses if u.limit in decision.violated[1:]),
-        policy=policy, detail=decision.detail,
-    )  # fmt: skip
+        id=decision.id,
+        outcome=Decided.ALLOW,
+        reason="",
+        tool=decision.tool,
+        caller=caller_seen(asked.caller),
+        chain=chain_seen(asked.caller),
+        target=redact.target(request.target, argument=plan.template.tool.target),
+        method=request.method,
+        path=redact.path(request.path, request.arguments) if redact.in_path else request.path,
+        arguments=redact.arguments(request.arguments) if request.arguments else {},
+        amounts=_amounts(plan),
+        would_refuse=decision.would_refuse,
+        hold=decision.hold,
+        policy=asked.policy,
+    )
 
 
-def _asked(plan: Plan) -> dict[str, int]:
+def _denied(decision: Deny, asked: Asked, plan: Plan | None) -> DecisionRecord:
+    request, redact, use = asked.request, asked.redact, decision.use
+    return DecisionRecord(
+        id=decision.id,
+        outcome=Decided.DENY,
+        reason=decision.reason.value,
+        tool=decision.tool,
+        caller=caller_seen(asked.caller),
+        chain=chain_seen(asked.caller),
+        target=redact.target(request.target, argument=plan.template.tool.target) if plan is not None else "",
+        method=request.method,
+        path=redact.path(request.path, request.arguments) if redact.in_path else request.path,
+        arguments=redact.arguments(request.arguments) if request.arguments else {},
+        amounts=_amounts(plan) if plan is not None else {},
+        limit=decision.violated[0] if decision.violated else "",
+        per=", ".join(use.per) if use is not None else "",
+        unit=use.unit if use is not None else "",
+        used=use.used if use is not None else 0,
+        held=use.held if use is not None else 0,
+        max=use.max if use is not None else 0,
+        reset_us=decision.retry_at_us,
+        hop=decision.hop + 1 if decision.hop is not None else 0,
+        failing=tuple(_limit_seen(seen, "full") for seen in decision.uses if seen.limit in decision.violated[1:]),
+        policy=asked.policy,
+        detail=decision.detail,
+    )
+
+
+def _amounts(plan: Plan) -> dict[str, int]:
     """What the call asked to hold, by unit."""
     found: dict[str, int] = {}
     for entry in plan.template.entries:

@@ -11,14 +11,15 @@ import logging
 
 from remit.audit.redact import Redaction
 from remit.core.caller import Caller
-from remit.core.decide import Plan, authorize, deny
+from remit.core.decide import Plan, authorize, deny, permitted
 from remit.core.decision import Allow, Decision, Deny, LimitUse, Repeat
 from remit.core.ledger import operations as ops
 from remit.core.policy import Dimension, Policy, Tool
+from remit.core.prepare import prepare
 from remit.core.reasons import REASONS, Reason
 from remit.core.request import Request
-from remit.core.template import StaticDenial, Template, prepare
-from remit.engine.drafts import DecisionDraft, DenialDraft, SettlementDraft, caller_seen
+from remit.core.template import StaticDenial, Template
+from remit.engine.drafts import Asked, DecisionDraft, DenialDraft, SettlementDraft
 from remit.engine.events import CallDecided, CallSettled, Silent
 from remit.engine.ids import DecisionIds
 from remit.errors import InvariantBroken, StoreUnavailable
@@ -159,14 +160,15 @@ class Engine:
                         detail="The guard could not record the decision, so it did not allow the call.")  # fmt: skip
 
     async def _admit(self, request: Request, caller: Caller, tool: Tool) -> Call | Deny | Repeat:
-        seen = caller_seen(caller)
+        asked = Asked(caller=caller, request=request, policy=self.policy.digest, redact=self._redactions[tool.name])
+        refusal = permitted(caller, request)
         for _ in range(MAX_PLANS):
-            template = self._template(request, caller, tool)
+            template = refusal or self._template(request, caller, tool)
             id_ = self.new_id()
             if isinstance(template, StaticDenial):
                 denied = deny(id_, self.store.now_us(), template, tool=tool.name)
                 return await self._record_denial(denied, request, caller)
-            draft = DecisionDraft(seen, request, policy=self.policy.digest, redact=self._redactions[tool.name])
+            draft = DecisionDraft(asked)
             plan = draft.plan = authorize(template, request, id=id_, epoch=self.store.epoch, record=draft)
             outcome = await self.store.apply(plan.batch)
             if isinstance(outcome, ops.Stale):
@@ -193,7 +195,7 @@ class Engine:
 
     async def _record_denial(self, denied: Deny, request: Request, caller: Caller) -> Deny:
         redact = self._redactions.get(request.tool, self._nothing_hidden)
-        draft = DenialDraft(denied, caller_seen(caller), request, policy=self.policy.digest, redact=redact)
+        draft = DenialDraft(denied, Asked(caller=caller, request=request, policy=self.policy.digest, redact=redact))
         await self.store.apply(ops.Batch(denied.id, (), record=draft))
         self.observer.observe(CallDecided(denied, caller))
         return denied
@@ -201,8 +203,9 @@ class Engine:
     def _template(self, request: Request, caller: Caller, tool: Tool) -> Template | StaticDenial:
         priced = request.cost_micros is not None or (tool.price is not None and tool.price.hold_micros > 0)
         session = caller.session.id if caller.session is not None else None
+        chain = caller.chain.lineages[-1] if caller.chain is not None else None
         key = (
-            caller.kind, caller.id, session, tool.name, "priced" if priced else None,
+            caller.kind, caller.id, session, chain, "bound" if caller.bound else None, tool.name, "priced" if priced else None,
             request.target if self._by_target else None, caller.address if self._by_address else None,
         )  # fmt: skip
         now_us = self.store.now_us()

@@ -74,6 +74,7 @@ class OwnerLock:
 
     def acknowledge(self, groups: int, store_id: str) -> None:
         """Note that group number `groups` is durable; a failure loses nothing but this note."""
+        self.acknowledged = Acknowledged(groups, store_id)
         try:
             os.pwrite(self._fd, b"%020d %s\n" % (groups, store_id.encode()), 0)
         except OSError:

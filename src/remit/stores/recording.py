@@ -7,7 +7,8 @@ for one caller, reason and second are counted into one record, so that nobody fi
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from remit.audit.record import Body, Decision, Outcome, Refusals
+from remit.audit.record import Body, Refusals
+from remit.audit.refusal import Refusal
 from remit.audit.settlements import is_settlement, settlement_of
 from remit.core.ledger.operations import Batch, Expire
 from remit.core.ledger.operations import Outcome as LedgerOutcome
@@ -16,6 +17,7 @@ from remit.core.ledger.state import Step
 REFUSALS_KEPT_WHOLE = 10
 SECOND_US = 1_000_000
 MAX_OPEN = 10_000
+EVERYBODY_ELSE = "*"
 
 RefusalKey = tuple[str, str, str]
 """Refusals are alike that have the same caller, reason and limit."""
@@ -24,8 +26,8 @@ RefusalKey = tuple[str, str, str]
 class Draft(Protocol):
     """What a batch carries as its `record`."""
 
-    def complete(self, outcome: LedgerOutcome, steps: Sequence[Step]) -> Sequence[Body]:
-        """The records of this batch, given what became of it."""
+    def complete(self, outcome: LedgerOutcome, steps: Sequence[Step]) -> Sequence[Body | Refusal]:
+        """The records of this batch, given what became of it; refusals are recorded whole or only counted."""
         ...
 
 
@@ -49,11 +51,12 @@ class Recording:
         swept = _swept(batch, steps) if steps else []
         found.extend(settlement_of(step) for step in swept)
         own = [step for step in steps if step not in swept] if swept else steps
-        found.extend(body for body in draft.complete(outcome, own) if self._kept(body, now_us))
+        for body in draft.complete(outcome, own):
+            if not isinstance(body, Refusal):
+                found.append(body)
+            elif self._is_whole(body, now_us):
+                found.append(body.record())
         return found
-
-    def _kept(self, body: Body, now_us: int) -> bool:
-        return not isinstance(body, Decision) or body.outcome is not Outcome.DENY or self._whole(body, now_us)
 
     def repeated(self, batch: Batch, outcome: LedgerOutcome) -> None:
         """The answer of a batch that was answered before: its draft learns of it, and nothing is recorded twice."""
@@ -61,21 +64,25 @@ class Recording:
         if draft is not None:
             draft.complete(outcome, ())
 
-    def _whole(self, body: Decision, now_us: int) -> bool:
+    def _is_whole(self, refusal: Refusal, now_us: int) -> bool:
         """Whether this refusal gets a record of its own; otherwise it is counted."""
-        key = (body.caller.id, body.reason, body.limit)
+        key = refusal.alike
+        if key not in self._open and len(self._open) >= MAX_OPEN:
+            key = (EVERYBODY_ELSE, refusal.reason, "")
         count, sum_ = self._open.get(key, (0, None))
-        if count < REFUSALS_KEPT_WHOLE and sum_ is None and len(self._open) < MAX_OPEN:
+        if count < REFUSALS_KEPT_WHOLE and sum_ is None and key[0] != EVERYBODY_ELSE:
             self._open[key] = (count + 1, None)
             return True
-        first = sum_ or Refusals(
-            count=0, caller=body.caller, reason=body.reason, first_decision=body.id, last_decision=body.id,
-            first_us=now_us, last_us=now_us, tool=body.tool, limit=body.limit, policy=body.policy,
-        )  # fmt: skip
+        if sum_ is None:
+            sum_ = Refusals(
+                count=0, caller=refusal.seen(), reason=refusal.reason, first_decision=refusal.id,
+                last_decision=refusal.id, first_us=now_us, last_us=now_us, tool=refusal.tool, limit=key[2],
+                policy=refusal.policy,
+            )  # fmt: skip
         total = Refusals(
-            count=first.count + 1, caller=first.caller, reason=first.reason, first_decision=first.first_decision,
-            last_decision=body.id, first_us=first.first_us, last_us=now_us, tool=first.tool, limit=first.limit,
-            policy=first.policy,
+            count=sum_.count + 1, caller=sum_.caller, reason=sum_.reason, first_decision=sum_.first_decision,
+            last_decision=refusal.id, first_us=sum_.first_us, last_us=now_us, tool=sum_.tool, limit=sum_.limit,
+            policy=sum_.policy,
         )  # fmt: skip
         self._open[key] = (count, total)
         self._grown.add(key)

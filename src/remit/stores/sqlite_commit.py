@@ -266,7 +266,7 @@ class GroupCommit:
             self._failures = min(self._failures + 1, 16)
             try:
                 self.pending = await self._worker.run(self._recover)
-            except (sqlite3.Error, OSError, StoreError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, nothing is allowed until it is over
                 self.down = str(translated(error, self._file.path))
                 self._lost()
             else:

@@ -23,6 +23,9 @@ from remit.stores.sqlite_rows import Plans
 MAX_ROWS: Final = 10_000
 """No answer is longer, whatever limit was asked for."""
 
+PATIENCE_MS: Final = 100
+"""Readers and the writer do not wait for each other; other programs may be in the way, but not for long."""
+
 SELECT_AUDIT: Final = """SELECT name, seq, time_us, body, hash FROM audit JOIN writers ON writers.id = writer
     WHERE seq > :after AND (:writer IS NULL OR name = :writer)"""
 MENTIONING: Final = """audit.rowid IN (
@@ -121,6 +124,7 @@ class Reader:
             if self._db is None:
                 self._db = connect(self._path)
                 self._db.execute("PRAGMA query_only = ON")
+                self._db.execute(f"PRAGMA busy_timeout = {PATIENCE_MS}")
             return self._db.execute(sql, values).fetchall()
         except (sqlite3.Error, OSError) as error:
             raise translated(error, self._path) from error

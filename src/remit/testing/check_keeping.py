@@ -6,6 +6,7 @@ from typing import Final
 from remit.audit.encoding import decode
 from remit.audit.record import Admin, AdminAction, Body, CallerSeen, Decision, Refusals, Settlement
 from remit.audit.record import Outcome as Decided
+from remit.audit.refusal import Refusal
 from remit.audit.settlements import is_settlement, settlement_of
 from remit.audit.verify import verify
 from remit.core.ledger import operations as ops
@@ -27,7 +28,7 @@ class CallDraft:
         """`id_` is the batch's."""
         self._id = id_
 
-    def complete(self, outcome: ops.Outcome, steps: Sequence[Step]) -> Sequence[Body]:
+    def complete(self, outcome: ops.Outcome, steps: Sequence[Step]) -> Sequence[Body | Refusal]:
         """The records of the batch."""
         settled = [settlement_of(step) for step in steps if is_settlement(step)]
         if settled:
@@ -35,7 +36,8 @@ class CallDraft:
         allowed = isinstance(outcome, ops.Applied)
         decided = Decided.ALLOW if allowed else Decided.DENY
         hold_id = self._id if allowed else ""
-        return [Decision(id=self._id, outcome=decided, reason="", tool="t", caller=CALLER, hold=hold_id)]
+        decision = Decision(id=self._id, outcome=decided, reason="", tool="t", caller=CALLER, hold=hold_id)
+        return [decision if allowed else Refusal.of(decision)]
 
 
 def _bodies(entries: Sequence[AuditEntry]) -> list[Body]:

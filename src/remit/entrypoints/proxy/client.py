@@ -302,6 +302,7 @@ class ClientConnection(asyncio.Protocol):
     def abandon(self) -> "asyncio.Task[None] | None":
         self._closing = True
         self._transport.abort()
+        self._client_left()  # at once: nothing may be written to a transport that is going away
         return self._task
 
     @property
@@ -309,19 +310,21 @@ class ClientConnection(asyncio.Protocol):
         return len(self._buffer) + self._queued_bytes + self._transport.get_write_buffer_size()
 
     def sweep(self, now: float) -> None:
+        if self._lost:
+            return
         unsent = self._transport.get_write_buffer_size()
         if now >= self._read_deadline:
             self._read_too_late(unsent)
         if unsent == 0 or self._unsent == 0 or unsent < self._unsent:
             self._unsent_since = now
         elif now - self._unsent_since > self._times.write_s:
-            self._transport.abort()
+            self.abandon()
         self._unsent = unsent
 
     def _read_too_late(self, unsent: int) -> None:
         if self._closing:
             if not unsent:
-                self._transport.abort()
+                self.abandon()
         elif self._reader is not None:
             if not self._reader.done():
                 self._reader.set_exception(_too_slow())
@@ -331,12 +334,12 @@ class ClientConnection(asyncio.Protocol):
             self._transport.close()
 
     def _refuse(self, problem: BadRequest, *, bodiless: bool = False) -> None:
+        self.write(write_refusal(problem, date=self.date_line(), bodiless=bodiless))
+        self._close()
         reception = self._reception
         reception.refused += 1
         if reception.on_refusal is not None:
             reception.on_refusal(Refusal(self._peer, problem.status, str(problem)))
-        self.write(write_refusal(problem, date=self.date_line(), bodiless=bodiless))
-        self._close()
 
     def _close(self) -> None:
         """Say that nothing more will come, then read what the client still sends until it closes too, for a while."""
@@ -347,7 +350,7 @@ class ClientConnection(asyncio.Protocol):
         self._linger_bytes = self._limits.linger_bytes
         self._read_deadline = self._loop.time() + self._times.linger_s
         self._resume()
-        if self._transport.can_write_eof():
+        if self._transport.can_write_eof() and not self._transport.is_closing():
             self._transport.write_eof()
 
     def _client_left(self) -> None:

@@ -9,7 +9,6 @@ kept in agreement with it; the tests compare every accepted message with llhttp'
 """
 
 import json
-import re
 from collections.abc import Sequence
 from email.utils import formatdate
 from http import HTTPStatus
@@ -25,7 +24,13 @@ _PLAIN = bytes(byte for byte in range(256) if byte == 0x09 or (byte >= 0x20 and 
 _NAME = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"  # tchar, RFC 9110 §5.6.2
 # What RFC 3986 allows in a URI, without "#": a fragment is never sent (RFC 9112 §3.2).
 _TARGET = b"-._~%:/?[]@!$&'()*+,;=0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_METHOD = re.compile(rb"[A-Z][A-Z-]{0,31}")
+# The methods of RFC 9110 and RFC 5789, and QUERY. Any other word is neither accepted nor sent: what a reader that lost its
+# place takes for a method ("ET") is one, too.
+METHODS = {
+    method.encode(): method
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "QUERY", "CONNECT", "TRACE")
+}
+_METHOD_NAMES = {method: name for name, method in METHODS.items()}
 _METHODS_WITH_BODY = frozenset({"PATCH", "POST", "PUT"})
 _MAX_LENGTH_DIGITS = 18
 _SPACE = b" \t"
@@ -37,9 +42,7 @@ HeaderMemo = dict[bytes, Header]
 # What only the writer of a message may say about it.
 FRAMING_FIELDS = frozenset({b"connection", b"content-length", b"keep-alive", b"proxy-connection", b"transfer-encoding"})
 _STATUS_LINES = {
-    status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode())
-    for status in HTTPStatus
-    if status >= 200
+    status.value: b"HTTP/1.1 %d %b" % (status.value, status.phrase.encode()) for status in HTTPStatus if status >= 200
 }
 
 
@@ -88,11 +91,6 @@ def read_field(line: bytes) -> Header:
     return name.lower(), value.strip(_SPACE)
 
 
-def is_method(method: bytes) -> bool:
-    """Whether this is a method in capitals: names are case-sensitive, and an upstream may not know that."""
-    return _METHOD.fullmatch(method) is not None
-
-
 def is_target(target: bytes) -> bool:
     """Whether every byte may stand in a URI, raw, and there is one."""
     return bool(target) and not target.translate(None, _TARGET)
@@ -137,9 +135,10 @@ def write_head(
 
 def write_request(method: str, target: bytes, headers: Sequence[Header], *, host: bytes, body: bytes) -> bytes:
     """Write a whole request, head and body; `host` is the whole Host line. Raises InvariantBroken as `write_head`."""
-    if not is_method(method.encode()) or not is_target(target):
+    name = _METHOD_NAMES.get(method)
+    if name is None or not is_target(target):
         raise InvariantBroken("a request was about to be sent with a bad first line; please report this")
-    lines = [b"%b %b HTTP/1.1" % (method.encode(), target), host]
+    lines = [b"%b %b HTTP/1.1" % (name, target), host]
     if b"host" in _add_fields(lines, headers):
         raise InvariantBroken("a request was about to be sent with a second host; please report this")
     if body or method in _METHODS_WITH_BODY:

@@ -10,11 +10,11 @@ from typing import NamedTuple
 from remit.entrypoints.proxy.bounds import ServerLimits, UpstreamLimits
 from remit.entrypoints.proxy.connection import Header, RequestHead
 from remit.entrypoints.proxy.framing import (
+    METHODS,
     HeaderMemo,
     Malformed,
     clean_lines,
     content_length,
-    is_method,
     is_target,
     options,
     read_fields,
@@ -22,10 +22,6 @@ from remit.entrypoints.proxy.framing import (
 
 _VERSION = re.compile(rb"HTTP/[0-9]\.[0-9]")
 _MINORS = {b"HTTP/1.1": 1, b"HTTP/1.0": 0}
-_METHODS = {
-    method.encode(): method
-    for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "CONNECT", "TRACE")
-}
 # uri-host [ ":" port ] of RFC 9110 §7.2: a name or IPv4 address, or an IPv6 address in brackets.
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?")
@@ -76,9 +72,10 @@ def _request_line(line: bytes, limits: ServerLimits) -> tuple[str, bytes, int]:
     if minor is None:
         known = _VERSION.fullmatch(version) is not None
         raise Malformed("only HTTP/1.1 and HTTP/1.0 are spoken here", status=505 if known else 400)
-    method = _METHODS.get(name)
+    method = METHODS.get(name)
     if method is None:
-        raise Malformed("the method is not one that is known here, in capitals", status=501 if is_method(name) else 400)
+        word = name.isalpha() and name.isupper()
+        raise Malformed("the method is not one that is known here, in capitals", status=501 if word else 400)
     if not is_target(target):
         raise Malformed("the request target has a character that a url cannot have; percent-encode it")
     if target[0] != 0x2F and method != "CONNECT" and not (target == b"*" and method == "OPTIONS"):

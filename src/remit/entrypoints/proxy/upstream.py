@@ -48,6 +48,7 @@ class Upstream:
         self._connecting = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._closed = False
+        self._retired = False
         self._sweep = Sweep(self._look_at_deadlines, times_us=self._times_us())
 
     @property
@@ -78,6 +79,12 @@ class Upstream:
         except asyncio.CancelledError:
             link.forget(answer)
             raise
+
+    def retire(self) -> None:
+        """Keep no connection open between calls from now on, so that nothing is left when the last call ends."""
+        self._retired = True
+        for link in tuple(self._idle):
+            link.give_up()
 
     async def close(self) -> None:
         """Close every connection; calls still running fail. Nothing can be called afterwards."""
@@ -160,7 +167,7 @@ class Upstream:
             raise
 
     def free(self, link: Link) -> None:
-        if self._closed or len(self._idle) >= self._limits.max_idle:
+        if self._closed or self._retired or len(self._idle) >= self._limits.max_idle:
             link.give_up()
         else:
             self._idle.append(link)
@@ -171,6 +178,8 @@ class Upstream:
         self._links.discard(link)
         if link in self._idle:
             self._idle.remove(link)
+        if self._retired and not self._links:
+            self._sweep.stop()
         self._wake_one()
 
     def _wake_one(self) -> None:
