@@ -80,13 +80,24 @@ class Store(Protocol):
     """
 
     @property
-    def immediate(self) -> bool: ...
+    def immediate(self) -> bool:
+        """Whether `apply` never suspends."""
+        ...
+
     @property
-    def durable(self) -> bool: ...
+    def durable(self) -> bool:
+        """Whether what was answered survives the process."""
+        ...
+
     @property
-    def epoch(self) -> int: ...
+    def epoch(self) -> int:
+        """The version of the policy that plans must have been made under."""
+        ...
+
     @property
-    def store_id(self) -> str: ...
+    def store_id(self) -> str:
+        """The name of this one store, which its checkpoints carry."""
+        ...
 
     def now_us(self) -> int:
         """The store's clock: the only clock that decides anything."""
@@ -152,4 +163,6 @@ class Store(Protocol):
 class Observer(Protocol):
     """Hears of events; must return at once and may not raise."""
 
-    def observe(self, event: object) -> None: ...
+    def observe(self, event: object) -> None:
+        """Take note of `event`, one of `engine.events`."""
+        ...

@@ -1,5 +1,7 @@
 """Views: true figures from before and after the step, of admitted and of refused batches alike; and bounded memory."""
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -8,7 +10,7 @@ from remit.core.ledger.cells.window import KEEP_PERIODS_US, PeriodCell, RollingC
 from remit.core.ledger.interpreter import apply
 from remit.core.ledger.state import Ledger
 from remit.testing.programs import Program
-from tests.ledger.desk import DAY_US, MINUTE_US, SECOND_US, T0_US, TTL_US, Desk, entry, hold, periods
+from tests.ledger.desk import DAY_US, MINUTE_US, SECOND_US, T0_US, TTL_US, Desk, entry, hold, periods, snapshot
 
 
 def figures(ledger: Ledger, key: str, window: ops.Window, now_us: int) -> tuple[int, int]:
@@ -145,6 +147,34 @@ def test_the_interpreter_forgets_nothing_that_an_index_was_rebuilt_from() -> Non
     standing = {key: dict(cell.live) for key, cell in ledger.cells.items()}
     live = dict(ledger.live.live)
     assert live
+    for cell in ledger.cells.values():
+        cell.enter("somebody who left long ago", now_us)
     ledger.reindex()
     assert ledger.live.live == live
     assert {key: cell.live for key, cell in ledger.cells.items()} == standing
+
+
+def _kept(ledger: Ledger, now_us: int) -> dict[str, Any]:
+    """What is written down: all but the indexes, which are rebuilt."""
+    state = snapshot(ledger, now_us)
+    return {**state, "cells": {key: (inside, frozen) for key, (inside, frozen, _) in state["cells"].items()}}
+
+
+# F1
+@given(seed=st.integers(0, 2**32), steps=st.integers(1, 40))
+def test_everything_that_a_step_changes_is_noted_for_whoever_writes_it_down(seed: int, steps: int) -> None:
+    program, ledger, now_us = Program(seed), Ledger(), T0_US
+    for _ in range(steps):
+        now_us += program.wait_us() - (DAY_US if now_us % 97 == 0 else 0)
+        before = _kept(ledger, now_us)
+        apply(ledger, program.batch(now_us), now_us)
+        after = _kept(ledger, now_us)
+        for table in ("cells", "paces", "gates", "seen", "begun", "holds"):
+            keys = before[table].keys() | after[table].keys()
+            changed = {key for key in keys if before[table].get(key) != after[table].get(key)}
+            assert changed <= getattr(ledger, f"dirty_{table}"), table
+        ended = {
+            hold for hold, row in after["holds"].items() if row["state"] != before["holds"].get(hold, row)["state"]
+        }
+        assert ended <= {step.hold for step in ledger.steps}
+        ledger.clear_dirty()

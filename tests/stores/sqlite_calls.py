@@ -1,8 +1,9 @@
 """Calls on an SQLite ledger for the tests: a clock moved by hand, short batches with records, and crash copies."""
 
+import asyncio
 import shutil
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -159,3 +160,12 @@ async def rebuilt(store: SqliteStore) -> None:
     task = store._commit._rebuilding
     assert task is not None
     await task
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let others run until `condition` holds."""
+    for _ in range(10**6):
+        if condition():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it never came to that")

@@ -355,29 +355,6 @@ async def test_a_ledger_that_another_owner_took_over_is_let_go(tmp_path: Path, m
     assert ask(tmp_path / "a.db", "SELECT id FROM holds") == [("d1",)]
 
 
-async def test_a_disk_that_hangs_is_reported_and_forgiven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_commit, "WATCH_S", 0.001)
-    monkeypatch.setattr(sqlite_commit, "STALLED_S", 0.005)
-    store = await SqliteStore.open(tmp_path / "a.db")
-    reached, go_on = threading.Event(), threading.Event()
-    with monkeypatch.context() as patch:
-        patch.setattr(store._file, "commit", _blocking(store._file.commit, reached, go_on))
-        (error,) = await _outcomes(store, admission("d1", entry(10)))
-        assert isinstance(error, StoreUnavailable)
-        assert "the disk has not answered" in store.health().detail
-        with pytest.raises(StoreUnavailable, match="has not answered"):
-            await store.apply(admission("d2", entry(10)))
-        writing = store._commit._writing
-        assert writing is not None
-        done = asyncio.get_running_loop().create_future()
-        writing.waiters.append(done)
-        go_on.set()
-        await done
-    assert store.health().ok
-    assert await figures(store) == (0, 1)
-    await store.close()
-
-
 async def test_an_accepted_clock_that_cannot_be_kept_is_taken_back(tmp_path: Path) -> None:
     hands = Hands()
     store = await SqliteStore.open(tmp_path / "a.db", clock=hands.clock())

@@ -95,6 +95,14 @@ def _link(name: Path, target: Path) -> None:
     name.symlink_to(target)
 
 
+@pytest.mark.parametrize("name", ["with space.db", "100%?mode=memory#x.db", "\udcff\udcfe.db", ":memory:"])
+async def test_a_path_is_a_path_whatever_it_looks_like(tmp_path: Path, name: str) -> None:
+    store = await SqliteStore.open(tmp_path / name)
+    await admitted(store, admission("d1", entry(1)))
+    await store.close()
+    assert set(os.listdir(os.fsencode(tmp_path))) == {os.fsencode(name), os.fsencode(f"{name}.lock")}  # noqa: PTH208 - bytes
+
+
 async def test_places_that_cannot_hold_a_ledger_are_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     cases = {

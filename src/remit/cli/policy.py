@@ -43,7 +43,8 @@ def _diff(arguments: argparse.Namespace) -> int:
     from remit.config.compile import load_policy_file
     from remit.config.diff import diff
 
-    old, new = (load_policy_file(Path(name)).policy for name in (arguments.old, arguments.new))
+    folder = Path(arguments.old).absolute().parent  # a draft elsewhere means the store of the policy that it replaces
+    old, new = (load_policy_file(Path(name), folder=folder).policy for name in (arguments.old, arguments.new))
     sentences = diff(old, new)
     for sentence in sentences:
         print(textwrap.fill(sentence, 100, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False))

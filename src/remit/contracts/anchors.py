@@ -61,11 +61,6 @@ class TrustedIssuer:
             check_identifier(org, what="org")
         object.__setattr__(self, "patterns", parse_tool_patterns(self.tools))
 
-    def _description(self) -> str:
-        keys = (part for named in self.keys.keys for part in (named.kid, named.key.thumbprint))
-        lists = (cell_key(*keys), cell_key(*self.orgs), cell_key(*self.tools))
-        return cell_key(self.name, self.iss, *lists, str(self.lifetime_s), str(self.budget), str(self.plain_jwt))
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustAnchors:
@@ -87,10 +82,17 @@ class TrustAnchors:
             raise UsageError("two trusted issuers have the same name or the same `iss`")
         if len(self.issuers) > MAX_ISSUERS:
             raise UsageError(f"there are more than {MAX_ISSUERS} trusted issuers")
-        text = cell_key(self.ledger, self.audience, *(issuer._description() for issuer in self.issuers))
+        text = cell_key(self.ledger, self.audience, *(_description(issuer) for issuer in self.issuers))
         object.__setattr__(self, "version", hashlib.sha256(text.encode()).hexdigest())
         object.__setattr__(self, "_by_iss", by_iss)
 
     def issuer(self, iss: str) -> TrustedIssuer | None:
         """The issuer that calls itself exactly so."""
         return self._by_iss.get(iss)
+
+
+def _description(issuer: TrustedIssuer) -> str:
+    keys = (part for named in issuer.keys.keys for part in (named.kid, named.key.thumbprint))
+    lists = (cell_key(*keys), cell_key(*issuer.orgs), cell_key(*issuer.tools))
+    bounds = (str(issuer.lifetime_s), str(issuer.budget), str(issuer.plain_jwt))
+    return cell_key(issuer.name, issuer.iss, *lists, *bounds)

@@ -58,3 +58,7 @@ class Freshness:
     def __post_init__(self) -> None:
         if not (0 < self.window_us <= 60 * SECOND_US and 0 <= self.skew_us <= 60 * SECOND_US):
             raise UsageError("a proof may be up to 60 s old and up to 60 s ahead, not more")
+
+
+FRESH: Final = Freshness()
+"""Thirty seconds to both sides."""

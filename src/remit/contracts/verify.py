@@ -24,12 +24,11 @@ from remit.contracts.documents import split_chain
 from remit.contracts.jws import UnverifiedJws
 from remit.contracts.keys import PublicKey
 from remit.contracts.links import (
+    Conditions,
     Link,
-    Terms,
     check_child_signature,
     check_issuer,
     check_root_signature,
-    find_issuer,
     read_child,
     read_root,
 )
@@ -67,14 +66,14 @@ def verify_chain(chain: str, anchors: TrustAnchors, *, now_us: int, bounds: Boun
     """Verify the contracts joined by `~` in `chain`. Raises `ContractError` naming the first step that fails."""
     documents = split_chain(chain, bounds)
     issuer = _trusted(documents[0], anchors)
-    terms = Terms(
+    conditions = Conditions(
         bounds=bounds,
         effort=Effort(bounds.comparisons(len(chain))),
         now_us=now_us,
         anchors=anchors,
         plain_jwt=issuer.plain_jwt,
     )
-    links = _read_links(documents, terms, issuer)
+    links = _read_links(documents, conditions, issuer)
     contracts = tuple(link.contract for link in links)
     starts_s = max(max(link.issued_s - bounds.issued_ahead_s, link.not_before_s) for link in contracts)
     verified = Chain(links=contracts, issuer=issuer.name, budget=issuer.budget)
@@ -95,8 +94,8 @@ def read_unverified_chain(chain: str, *, now_us: int | None = None) -> Unverifie
     """
     documents = split_chain(chain, BY_REFERENCE)
     effort = Effort(BY_REFERENCE.comparisons(len(chain)))
-    terms = Terms(bounds=BY_REFERENCE, effort=effort, now_us=now_us, anchors=None, plain_jwt=True)
-    links = _read_links(documents, terms, None)
+    conditions = Conditions(bounds=BY_REFERENCE, effort=effort, now_us=now_us, anchors=None, plain_jwt=True)
+    links = _read_links(documents, conditions, None)
     unverified = Chain(links=tuple(link.contract for link in links), issuer="")
     return UnverifiedChain(unverified=unverified, leaf_key=links[-1].key, documents=tuple(documents))
 
@@ -108,18 +107,16 @@ def credential_hash(credential: str) -> str:
 
 def _trusted(root: UnverifiedJws, anchors: TrustAnchors) -> TrustedIssuer:
     try:
-        issuer = find_issuer(root, anchors)
-        check_root_signature(root, issuer)
+        return check_root_signature(root, anchors)
     except ContractError as error:
         raise error.at(0) from None
-    return issuer
 
 
-def _read_links(documents: Sequence[UnverifiedJws], terms: Terms, issuer: TrustedIssuer | None) -> list[Link]:
+def _read_links(documents: Sequence[UnverifiedJws], conditions: Conditions, issuer: TrustedIssuer | None) -> list[Link]:
     links: list[Link] = []
     for place, document in enumerate(documents):
         try:
-            links.append(_read_link(document, links, terms, issuer))
+            links.append(_read_link(document, links, conditions, issuer))
         except ContractError as error:
             raise error.at(place) from None
     leaf = links[-1].contract
@@ -130,11 +127,13 @@ def _read_links(documents: Sequence[UnverifiedJws], terms: Terms, issuer: Truste
     return links
 
 
-def _read_link(document: UnverifiedJws, above: Sequence[Link], terms: Terms, issuer: TrustedIssuer | None) -> Link:
+def _read_link(
+    document: UnverifiedJws, above: Sequence[Link], conditions: Conditions, issuer: TrustedIssuer | None
+) -> Link:
     if above:
-        check_child_signature(document, above[-1].key, plain_jwt=terms.plain_jwt)
-        return read_child(document, above[-1], terms)
-    root = read_root(document, terms)
+        check_child_signature(document, above[-1].key, plain_jwt=conditions.plain_jwt)
+        return read_child(document, above[-1], conditions)
+    root = read_root(document, conditions)
     if issuer is not None:
         check_issuer(root.contract, issuer)
     return root

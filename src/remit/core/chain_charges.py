@@ -10,6 +10,7 @@ from remit.core.contract import Chain
 from remit.core.contract_limits import (
     RESERVED_CELL_NAME,
     ContractLimit,
+    ContractLimits,
     Meter,
     limit_cell,
     schedule_openings,
@@ -30,19 +31,24 @@ def add_chain(build: Builder, chain: Chain, *, priced: bool) -> StaticDenial | N
     """Add everything that `chain` asks for; or say why a call under it can never be allowed here."""
     _add_gates(build, chain)
     for hop, link in enumerate(chain.links):
-        if link.limits is None:
-            continue
-        if link.limits.schedule is not None:
-            found = schedule_openings(link.limits.schedule, build.now_us)
-            spans = tuple(ops.Span(start_us, end_us) for start_us, end_us in found.spans)
-            bound = _bound(hop, limit="schedule", kind="only", reason=Reason.OUTSIDE_SCHEDULE)
-            build.checks.append((ops.Within(spans, found.horizon_us), bound))
-        for limit in link.limits.limits:
-            if limit.concerns(build.tool.name) and (priced or limit.meter is not Meter.COST):
-                denial = _add_limit(build, chain, hop, limit)
-                if denial is not None:
-                    return denial
+        if link.limits is not None and (denial := _add_limits(build, chain, hop, link.limits, priced=priced)):
+            return denial
     return _add_budget(build, chain) if priced and chain.budget is not None else None
+
+
+def _add_limits(build: Builder, chain: Chain, hop: int, limits: ContractLimits, *, priced: bool) -> StaticDenial | None:
+    """The hours and the limits of one link."""
+    if limits.schedule is not None:
+        found = schedule_openings(limits.schedule, build.now_us)
+        spans = tuple(ops.Span(start_us, end_us) for start_us, end_us in found.spans)
+        bound = _bound(hop, limit="schedule", kind="only", reason=Reason.OUTSIDE_SCHEDULE)
+        build.checks.append((ops.Within(spans, found.horizon_us), bound))
+    counted = [limit for limit in limits.limits if limit.concerns(build.tool.name)]
+    for limit in counted:
+        denied = _add_limit(build, chain, hop, limit) if priced or limit.meter is not Meter.COST else None
+        if denied is not None:
+            return denied
+    return None
 
 
 def _add_gates(build: Builder, chain: Chain) -> None:

@@ -6,6 +6,7 @@ error, money that was spent beyond a cap.
 
 import logging
 
+from remit.core.sentences import describe_amount
 from remit.engine.events import CallDecided, CallSettled
 
 _log = logging.getLogger("remit.limits")
@@ -23,7 +24,7 @@ class LogObserver:
             case CallSettled(step="lose", decision=decision, evidence=evidence):
                 _log.warning("call %s is assumed spent: %s", decision.id, evidence)
             case CallSettled(over=over, decision=decision, frozen=frozen) if over:
-                spent = ", ".join(f"{amount} {unit}" for unit, amount in over.items())
+                spent = ", ".join(describe_amount(amount, unit) for unit, amount in over.items())
                 _log.error(
                     "call %s spent %s beyond its caps; frozen: %s", decision.id, spent, "; ".join(frozen) or "none"
                 )

@@ -120,7 +120,7 @@ class SqliteStore:
         commit.check()
         try:
             outcome = commit.pending.embedded.step(batch)
-        except Exception as error:
+        except BaseException as error:
             commit.broken(error)
             raise
         waiter = commit.waiter()
@@ -194,10 +194,8 @@ class SqliteStore:
         pending = self._checked()
         moved_us = self._clock.accept()
         pending.touch()
-        waiter = self._commit.waiter(lambda: self._clock.shift(-moved_us))
+        self._commit.undo_with_the_group(lambda: self._clock.shift(-moved_us))
         await self._recorded(pending, record)
-        if waiter is not None:
-            await waiter
         return moved_us
 
     def health(self) -> Health:
@@ -242,7 +240,7 @@ class SqliteStore:
             pending.embedded.record(record)
             if close_counts:
                 pending.embedded.close_counts()
-        except Exception as error:
+        except BaseException as error:
             self._commit.broken(error)
             raise
         await self._commit.settled()

@@ -20,7 +20,7 @@ from remit.stores.sqlite_errors import primary_code, translated
 from remit.stores.sqlite_file import LedgerFile
 from remit.stores.sqlite_worker import Worker
 
-MAX_WAITING: Final = 20_000
+MAX_WAITING: Final = 10_000
 """So many callers may wait for one group; more are refused until the disk has caught up."""
 
 STALLED_S: Final = 5.0
@@ -120,7 +120,11 @@ class GroupCommit:
         """How many callers wait."""
         return len(self._filling.waiters) + (len(self._writing.waiters) if self._writing is not None else 0)
 
-    def waiter(self, undo: Undo | None = None) -> Waiter | None:
+    def undo_with_the_group(self, undo: Undo) -> None:
+        """Have something outside the ledger undone if the group that is filling fails."""
+        self._filling.undo.append(undo)
+
+    def waiter(self) -> Waiter | None:
         """What to wait for until everything that memory says now is durable; None if it is already."""
         group: Group | None = self._filling
         if self.pending.touched or self._filling.waiters:
@@ -131,8 +135,6 @@ class GroupCommit:
             return None
         waiter: Waiter = self._loop.create_future()
         group.waiters.append(waiter)
-        if undo is not None:
-            group.undo.append(undo)
         return waiter
 
     async def settled(self) -> None:
@@ -142,7 +144,8 @@ class GroupCommit:
             await waiter
 
     def broken(self, error: BaseException) -> None:
-        """A batch was broken off half-way: what is in memory cannot be trusted."""
+        """A batch was broken off half-way: what is in memory cannot be trusted. The disk is not to blame, nor waited for."""
+        self._failures = 0
         self._fail(f"a batch was broken off ({type(error).__name__}); the ledger is loaded from its file again")
 
     async def stop(self) -> None:
@@ -186,7 +189,7 @@ class GroupCommit:
         except (sqlite3.Error, OSError, StoreError) as error:
             self._fail(str(translated(error, self._file.path)))
             return
-        except Exception as error:
+        except BaseException as error:
             self.broken(error)
             raise
         group, self._filling = self._filling, Group()

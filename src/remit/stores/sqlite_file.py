@@ -45,7 +45,7 @@ OLDEST_SQLITE: Final = (3, 37, 0)
 
 def connect(path: Path) -> sqlite3.Connection:
     """A connection to an existing file that any thread may use, one at a time. Transactions are begun by hand."""
-    uri = f"file:{quote(str(path))}?mode=rw"
+    uri = f"file:{quote(os.fsencode(path))}?mode=rw"
     return sqlite3.connect(
         uri, uri=True, isolation_level=None, check_same_thread=False, timeout=BUSY_MS / 1000, cached_statements=512
     )

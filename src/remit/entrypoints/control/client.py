@@ -7,14 +7,20 @@ from typing import Any
 
 import msgspec
 
-from remit.errors import RemitError, StoreUnavailable, UnknownItem, UsageError
+from remit.errors import (
+    RemitError,
+    StoreBusy,
+    StoreCorrupt,
+    StoreError,
+    StoreUnavailable,
+    UnknownItem,
+    UsageError,
+)
 
 TIMEOUT_S = 60.0
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 _ERRORS: dict[str, type[RemitError]] = {
-    UsageError.code: UsageError,
-    UnknownItem.code: UnknownItem,
-    StoreUnavailable.code: StoreUnavailable,
+    kind.code: kind for kind in (UsageError, UnknownItem, StoreError, StoreUnavailable, StoreBusy, StoreCorrupt)
 }
 
 
