@@ -18,8 +18,11 @@ from urllib.parse import urlsplit
 from remit.audit.record import Admin, AdminAction
 from remit.config.compile import load_policy_file
 from remit.config.secrets import resolve_secret
+from remit.config.trust import load_anchors
+from remit.contracts.bounds import Freshness
 from remit.core.policy import Policy
 from remit.core.policy import Upstream as UpstreamPolicy
+from remit.engine.chains import ChainShelf
 from remit.engine.guard import Engine
 from remit.engine.keyring import KeyRing
 from remit.engine.operator import Answer, Arguments, Operator
@@ -28,6 +31,7 @@ from remit.entrypoints.control.place import control_path
 from remit.entrypoints.control.server import ControlServer
 from remit.entrypoints.proxy.bounds import UpstreamLimits
 from remit.entrypoints.proxy.connection import Header
+from remit.entrypoints.proxy.credentials import Credentials, Rules
 from remit.entrypoints.proxy.forward import Forwarding, Way
 from remit.entrypoints.proxy.gateway import Gateway
 from remit.entrypoints.proxy.server import Server, serve
@@ -53,6 +57,7 @@ class Service:
         loaded = load_policy_file(path)
         self.warnings = loaded.warnings
         self.policy = loaded.policy if listen is None else replace(loaded.policy, listen=listen)
+        self._anchors = load_anchors(self.policy)
         self._ways: dict[str, Way] = {}
         self._closing: set[asyncio.Task[None]] = set()
         self._started = time.monotonic()
@@ -63,14 +68,17 @@ class Service:
             self.store = await open_store(self.policy.store, owner_note=f"remit gateway {self.path}")
             undo.push_async_callback(self.store.close)
             self.engine = Engine(self.store, self.policy, observer=LogObserver())
-            self.keys, self.sessions = KeyRing(self.store), SessionBook(self.store)
-            await self.keys.load()
-            await self.sessions.load()
+            self.keys, self.sessions, self.shelf = KeyRing(self.store), SessionBook(self.store), ChainShelf(self.store)
+            for book in (self.keys, self.sessions, self.shelf):
+                await book.load()
             await self._note_policy("loaded")
             self._ways = self._make_ways(self.policy)
             undo.push_async_callback(self._close_ways, self._ways)
             self.forwarding = Forwarding(self.policy, self._ways, public_host=b"", scheme=b"http")
-            self.gateway = Gateway(self.engine, self.keys, self.sessions, self.forwarding, hosts=frozenset())
+            self.credentials = Credentials(self.keys, self.sessions, self.shelf, self._rules(""))
+            self.gateway = Gateway(
+                self.engine, self.credentials, self.sessions, self.shelf, self.forwarding, hosts=frozenset()
+            )
             host, port = _split(self.policy.listen)
             self.server: Server = await serve(self.gateway.handle, host=host, port=port)
             undo.push_async_callback(self.server.close)
@@ -90,7 +98,14 @@ class Service:
     def _follow(self, policy: Policy) -> None:
         hosts, public_host, scheme = _public(policy, self.server.address)
         self.gateway.use(hosts)
+        self.credentials.use(self._rules(f"{scheme.decode()}://{public_host.decode()}"))
         self.forwarding.use(policy, self._ways, public_host=public_host, scheme=scheme)
+
+    def _rules(self, origin: str) -> Rules:
+        """What credentials are checked against under the present policy."""
+        proof = self.policy.proof
+        freshness = Freshness(window_us=proof.window_us, skew_us=proof.window_us)
+        return Rules(anchors=self._anchors, origin=origin, freshness=freshness, nonces=proof.nonces)
 
     def _make_ways(self, policy: Policy) -> dict[str, Way]:
         return {name: self._way(upstream) for name, upstream in policy.upstreams.items()}
@@ -129,6 +144,7 @@ class Service:
             problem = f"`{'`, `'.join(changed)}` cannot change while the gateway runs: restart it"
             raise PolicyError([(0, problem)], source=str(self.path))
         ways, former_ways, former = self._make_ways(policy), self._ways, self.policy
+        self._anchors = load_anchors(policy)
         self.policy, self._ways = policy, ways
         self.engine.use(policy)
         self._follow(policy)

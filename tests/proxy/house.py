@@ -3,23 +3,28 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from remit.config.compile import load_policy
+from remit.contracts.anchors import TrustAnchors
+from remit.contracts.bounds import FRESH
 from remit.core.ledger.operations import HoldState
+from remit.engine.chains import ChainShelf
 from remit.engine.guard import Engine
 from remit.engine.keyring import KeyRing
 from remit.engine.sessions import SessionBook
 from remit.entrypoints.proxy.bounds import UpstreamLimits
 from remit.entrypoints.proxy.connection import Exchange, Header
+from remit.entrypoints.proxy.credentials import Credentials, Rules
 from remit.entrypoints.proxy.forward import Forwarding, Way
 from remit.entrypoints.proxy.gateway import Gateway
 from remit.entrypoints.proxy.server import serve
 from remit.entrypoints.proxy.upstream import Upstream
-from remit.ports import CellInfo, HoldInfo
+from remit.ports import CellInfo, HoldInfo, Store
 from remit.stores.memory import MemoryStore
 
 ANSWER_S = 5.0
+NOBODY = TrustAnchors(issuers=())
 
 POLICY = """
 version: 1
@@ -74,7 +79,7 @@ class House:
     url: str
     address: tuple[str, int]
     key: str
-    store: MemoryStore
+    store: Store
     engine: Engine
     keys: KeyRing
     gateway: Gateway
@@ -104,7 +109,14 @@ class House:
 
 
 @asynccontextmanager
-async def house(policy: str = POLICY, *, agent: str = "risk-check") -> AsyncIterator[House]:
+async def house(
+    policy: str = POLICY,
+    *,
+    agent: str = "risk-check",
+    anchors: TrustAnchors = NOBODY,
+    store: Store | None = None,
+    nonces: bool = False,
+) -> AsyncIterator[House]:
     """A running gateway before a running upstream."""
     home: House | None = None
 
@@ -118,7 +130,7 @@ async def house(policy: str = POLICY, *, agent: str = "risk-check") -> AsyncIter
 
     upstream_server = await serve(upstream_handler, host="127.0.0.1", port=0)
     loaded = load_policy(policy).policy
-    store = MemoryStore()
+    store = store or MemoryStore()
     engine = Engine(store, loaded)
     keys = KeyRing(store)
     made = await keys.create(by="test", agent=agent, tools=("*",), user="ann", org="acme")
@@ -129,9 +141,12 @@ async def house(policy: str = POLICY, *, agent: str = "risk-check") -> AsyncIter
         for name in loaded.upstreams
     }
     forwarding = Forwarding(loaded, ways, public_host=b"gateway.test", scheme=b"http")
-    gateway = Gateway(engine, keys, SessionBook(store), forwarding, hosts=frozenset())
+    sessions, shelf = SessionBook(store), ChainShelf(store)
+    credentials = Credentials(keys, sessions, shelf, Rules(anchors=anchors, origin="", freshness=FRESH, nonces=nonces))
+    gateway = Gateway(engine, credentials, sessions, shelf, forwarding, hosts=frozenset())
     server = await serve(gateway.handle, host="127.0.0.1", port=0)
     own = f"127.0.0.1:{server.address[1]}"
+    credentials.use(replace(credentials.rules, origin=f"http://{own}"))
     gateway.use(frozenset({own.encode()}))
     home = House(
         url=f"http://{own}", address=server.address, key=made.text, store=store, engine=engine, keys=keys,

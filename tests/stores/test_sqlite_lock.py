@@ -100,7 +100,7 @@ async def test_a_path_is_a_path_whatever_it_looks_like(tmp_path: Path, name: str
     store = await SqliteStore.open(tmp_path / name)
     await admitted(store, admission("d1", entry(1)))
     await store.close()
-    assert set(os.listdir(os.fsencode(tmp_path))) == {os.fsencode(name), os.fsencode(f"{name}.lock")}  # noqa: PTH208 - bytes
+    assert set(os.listdir(os.fsencode(tmp_path))) == {os.fsencode(name), os.fsencode(f"{name}.lock")}  # noqa: PTH208 - names that are no text
 
 
 async def test_places_that_cannot_hold_a_ledger_are_named(tmp_path: Path) -> None:

@@ -5,11 +5,12 @@ signed document has many spellings, and whatever is keyed or hashed by its text 
 only if encoding the result gives the same text again.
 """
 
-from base64 import b64decode, urlsafe_b64encode
+from binascii import a2b_base64, b2a_base64
 from typing import Final
 
 _PADDING: Final = (b"", None, b"==", b"=")
 _TO_STANDARD: Final = bytes.maketrans(b"-_+/=", b"+/???")
+_FROM_STANDARD: Final = bytes.maketrans(b"+/", b"-_")
 
 
 class NotCanonical(ValueError):
@@ -18,7 +19,7 @@ class NotCanonical(ValueError):
 
 def encode(data: bytes) -> str:
     """Return the base64url text of `data`."""
-    return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    return _text(data).decode("ascii")
 
 
 def decode(text: bytes) -> bytes:
@@ -27,10 +28,10 @@ def decode(text: bytes) -> bytes:
     if padding is None:
         raise NotCanonical
     try:
-        data = b64decode(text.translate(_TO_STANDARD) + padding, validate=True)
+        data = a2b_base64(text.translate(_TO_STANDARD) + padding)
     except ValueError:
         raise NotCanonical from None
-    if urlsafe_b64encode(data).rstrip(b"=") != text:
+    if _text(data) != text:
         raise NotCanonical
     return data
 
@@ -40,3 +41,7 @@ def decode_exactly(text: str, *, length: int) -> bytes:
     if len(text) != (length * 4 + 2) // 3 or not text.isascii():
         raise NotCanonical
     return decode(text.encode("ascii"))
+
+
+def _text(data: bytes) -> bytes:
+    return b2a_base64(data, newline=False).translate(_FROM_STANDARD).rstrip(b"=")

@@ -215,7 +215,7 @@ def read_public_jwk(jwk: JsonValue, *, is_for: str = "verify") -> PublicKey:
         raise UsageError(
             "the key is not a sound public key: its point has small order, is not reduced or lies elsewhere"
         )
-    return PublicKey(alg, _holder(kty, crv, base64url.encode(x), base64url.encode(y)))
+    return PublicKey(alg, _holder(kty, crv, str(jwk["x"]), str(jwk["y"]) if y else ""))  # their only spelling
 
 
 def _check_use(jwk: dict[str, JsonValue], alg: Algorithm, is_for: str) -> None:

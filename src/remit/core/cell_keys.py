@@ -28,8 +28,3 @@ def lineage_gate(lineage: str) -> str:
 def holder_gate(thumbprint: str) -> str:
     """The gate of a key that holds contracts, wherever in a chain it stands."""
     return cell_key("-", "gate", "holder", thumbprint)
-
-
-def proof_once(key: str) -> str:
-    """What a used proof is remembered by."""
-    return cell_key("-", "once", "proof", key)

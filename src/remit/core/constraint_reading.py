@@ -70,9 +70,8 @@ def read_constraint(value: JsonValue, depth: int = 1) -> Constraint:
     form = _FORMS.get(kind)
     if form is None:
         raise ContractError(Step.UNKNOWN_CONSTRAINT, f"the constraint type {shown(kind)} is not known here")
-    for name in value:
-        if name not in form.members and name != "constraint_type":
-            raise ContractError(Step.UNKNOWN_CONSTRAINT, f"a constraint `{kind}` has no member {shown(name)}")
+    if unknown := value.keys() - form.members:
+        raise ContractError(Step.UNKNOWN_CONSTRAINT, f"a constraint `{kind}` has no member {shown(min(unknown))}")
     try:
         return form.read(value, depth)
     except BadRequest as error:
@@ -193,20 +192,24 @@ def _strings(values: list[JsonValue]) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """The members that a type may have beside `constraint_type`, and how it is read."""
+    """The members that a type may have, and how it is read."""
 
     members: frozenset[str]
     read: Callable[[Members, int], Constraint]
 
 
+def _members(*names: str) -> frozenset[str]:
+    return frozenset(("constraint_type", *names))
+
+
 _FORMS: Final[Mapping[str, _Form]] = {
-    "exact": _Form(frozenset({"value"}), _exact),
-    "range": _Form(frozenset({"min", "max", "min_inclusive", "max_inclusive"}), _range),
-    "one_of": _Form(frozenset({"values"}), _one_of),
-    "not_one_of": _Form(frozenset({"excluded"}), _not_one_of),
-    "contains": _Form(frozenset({"required"}), _contains),
-    "subset": _Form(frozenset({"allowed"}), _subset),
-    "wildcard": _Form(frozenset(), _wildcard),
-    "all": _Form(frozenset({"constraints"}), _all),
-    "any": _Form(frozenset({"constraints"}), _any),
+    "exact": _Form(_members("value"), _exact),
+    "range": _Form(_members("min", "max", "min_inclusive", "max_inclusive"), _range),
+    "one_of": _Form(_members("values"), _one_of),
+    "not_one_of": _Form(_members("excluded"), _not_one_of),
+    "contains": _Form(_members("required"), _contains),
+    "subset": _Form(_members("allowed"), _subset),
+    "wildcard": _Form(_members(), _wildcard),
+    "all": _Form(_members("constraints"), _all),
+    "any": _Form(_members("constraints"), _any),
 }

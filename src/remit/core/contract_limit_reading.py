@@ -33,6 +33,7 @@ SHORTEST_INTERVAL_US: Final = 100
 
 _DURATION: Final = re.compile(r"P(?:([1-9][0-9]{0,9})D|T([1-9][0-9]{0,9})([HMS]))")
 _TIME_UNITS_US: Final = {"H": HOUR_US, "M": MINUTE_US, "S": SECOND_US}
+_METERS: Final = {meter.value: meter for meter in Meter}
 _CALENDARS: Final = {"day": CalendarUnit.DAY, "week": CalendarUnit.WEEK, "month": CalendarUnit.MONTH}
 _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -76,9 +77,8 @@ def _malformed(problem: str) -> ContractError:
 
 
 def _check_members(members: Members, known: frozenset[str], what: str) -> None:
-    for name in members:
-        if name not in known:
-            raise _malformed(f"{what} has no member {shown(name)}")
+    if unknown := members.keys() - known:
+        raise _malformed(f"{what} has no member {shown(min(unknown))}")
 
 
 def _is_ledger(ledger: JsonValue) -> bool:
@@ -112,9 +112,10 @@ def _limit(value: JsonValue, tools: Collection[str]) -> ContractLimit:
 
 
 def _meter(value: JsonValue, what: str) -> Meter:
-    if not isinstance(value, str) or value not in {meter.value for meter in Meter}:
-        raise _malformed(f"{what} needs a `meter`: {', '.join(f'`{meter.value}`' for meter in Meter)}")
-    return Meter(value)
+    meter = _METERS.get(value) if isinstance(value, str) else None
+    if meter is None:
+        raise _malformed(f"{what} needs a `meter`: {', '.join(f'`{name}`' for name in _METERS)}")
+    return meter
 
 
 def _tools(members: Members, tools: Collection[str], what: str) -> frozenset[str] | None:

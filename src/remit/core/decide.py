@@ -8,7 +8,7 @@ the batch; `conclude` turns its answer into a decision. What both share is prepa
 from dataclasses import dataclass
 
 from remit.core.caller import Caller
-from remit.core.cell_keys import cell_key, proof_once
+from remit.core.cell_keys import cell_key
 from remit.core.decision import Allow, Decision, Deny, LimitUse, Repeat
 from remit.core.ledger import operations as ops
 from remit.core.reasons import PRECEDENCE, Reason
@@ -42,7 +42,7 @@ def authorize(template: Template, request: Request, *, id: str, epoch: int | Non
     if template.entries:
         amounts = None if cost_micros == template.hold_micros else _amounts(template, cost_micros)
         admit = (*admit, ops.Hold(ops.HoldState.DISPATCHED, template.ttl_us, template.entries, amounts))
-    always = () if request.proof is None else (ops.Once(proof_once(request.proof[0]), request.proof[1]),)
+    always = () if request.proof is None else (ops.Once(*request.proof),)
     batch = ops.Batch(
         id,
         admit,

@@ -22,7 +22,7 @@ from remit.core.template import StaticDenial, Template
 from remit.engine.drafts import Asked, DecisionDraft, DenialDraft, SettlementDraft
 from remit.engine.events import CallDecided, CallSettled, Silent
 from remit.engine.ids import DecisionIds
-from remit.errors import InvariantBroken, StoreUnavailable
+from remit.errors import CredentialError, InvariantBroken, StoreUnavailable
 from remit.ports import Observer, Store
 
 MAX_TEMPLATES = 50_000
@@ -186,9 +186,18 @@ class Engine:
             return Call(self, decision, plan.template)
         return decision
 
-    async def refuse(self, reason: Reason, detail: str, request: Request, caller: Caller) -> Deny:
+    async def use_proof(self, key: str, not_after_us: int) -> None:
+        """Use up a proof that is for no call. Raises `CredentialError` (`replayed`) if it was used before."""
+        outcome = await self.store.apply(ops.Batch(self.new_id(), (ops.Once(key, not_after_us),)))
+        if not isinstance(outcome, ops.Applied):
+            raise CredentialError("the proof was used before", reason=Reason.REPLAYED.value)
+
+    async def refuse(
+        self, reason: Reason, detail: str, request: Request, caller: Caller, *, hop: int | None = None
+    ) -> Deny:
         """A denial that the ledger has no part in, recorded like any other."""
-        denied = Deny(id=self.new_id(), now_us=self.store.now_us(), reason=reason, detail=detail, tool=request.tool)
+        now_us, id_ = self.store.now_us(), self.new_id()
+        denied = Deny(id=id_, now_us=now_us, reason=reason, detail=detail, tool=request.tool, hop=hop)
         with contextlib.suppress(StoreUnavailable):
             return await self._record_denial(denied, request, caller)
         return denied

@@ -12,7 +12,7 @@ from remit.core.cell_keys import key_gate
 from remit.core.ledger import operations as ops
 from remit.engine.drafts import AdminDraft
 from remit.engine.ids import DecisionIds
-from remit.errors import UnknownItem, UsageError
+from remit.errors import CredentialError, UnknownItem, UsageError
 from remit.identity import api_keys
 from remit.identity.api_keys import KeyRecord, NewKey
 from remit.identity.callers import caller_of_key
@@ -38,10 +38,22 @@ class KeyRing:
             self._records[record.key_id] = record
 
     def authenticate(self, text: str, *, address: str) -> Caller:
-        """The caller that presented `text`. Raises `CredentialError`."""
-        parsed = api_keys.parse(text)
-        record = api_keys.authenticate(self._records.get(parsed.key_id), parsed, self._store.now_us())
+        """The caller that presented `text` by itself. Raises `CredentialError`, also for a key that needs a proof."""
+        record = self._find(text)
+        if record.bound_to is not None:
+            raise CredentialError(f"the API key `{record.prefix}` is bound: send it as `DPoP`, with a proof")
         return caller_of_key(record, address=address)
+
+    def authenticate_bound(self, text: str, *, address: str) -> tuple[Caller, str]:
+        """The caller that presented `text` with a proof, and the thumbprint that the proof must be signed by."""
+        record = self._find(text)
+        if record.bound_to is None:
+            raise CredentialError(f"the API key `{record.prefix}` is not bound to a key: send it as `Bearer`")
+        return caller_of_key(record, address=address), record.bound_to
+
+    def _find(self, text: str) -> KeyRecord:
+        parsed = api_keys.parse(text)
+        return api_keys.authenticate(self._records.get(parsed.key_id), parsed, self._store.now_us())
 
     def records(self) -> list[KeyRecord]:
         """Every key, the oldest first."""
@@ -65,6 +77,7 @@ class KeyRing:
         tier: str | None = None,
         label: str = "",
         lifetime_us: int | None = None,
+        bound_to: str | None = None,
     ) -> NewKey:
         """Make a key; its text is in the answer and nowhere else. Raises `UsageError`."""
         if len(self._records) >= MAX_KEYS:
@@ -73,6 +86,7 @@ class KeyRing:
         made = api_keys.new_key(
             os.urandom, now_us=now_us, agent=agent, tools=tools, user=user, org=org, tier=tier, label=label,
             expires_us=None if lifetime_us is None else now_us + lifetime_us,
+            bound_to=bound_to,
         )  # fmt: skip
         await self._keep(made.record, AdminAction.KEY_CREATED, by, f"for agent {agent}")
         return made

@@ -65,7 +65,8 @@ class KeySecret(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class KeyRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is known about a key: for whom it was made, what it may call (`tools`: patterns), and until when it is good.
 
-    `user` and `org` are who is billed; `label` is for people and decides nothing. `expires_us` is exclusive.
+    `user` and `org` are who is billed; `label` is for people and decides nothing. `expires_us` is exclusive. `bound_to`
+    is the thumbprint of a public key: such a key is worth nothing without a proof signed by its private half.
     """
 
     key_id: str
@@ -79,6 +80,7 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     label: str = ""
     expires_us: _Time | None = None
     revoked_us: _Time | None = None
+    bound_to: str | None = None
     version: Annotated[int, msgspec.Meta(ge=1, le=MAX_INTEGER)] = 1
     format: int = _FORMAT
 
@@ -115,6 +117,7 @@ def new_key(
     tier: str | None = None,
     label: str = "",
     expires_us: int | None = None,
+    bound_to: str | None = None,
 ) -> NewKey:
     """Make a key for `agent` that may call `tools`. Raises `UsageError` for names, patterns or times that cannot be."""
     key_id = b32encode(random_bytes(_ID_BYTES)).decode().lower()
@@ -132,6 +135,7 @@ def new_key(
         tier=tier,
         label=label,
         expires_us=expires_us,
+        bound_to=bound_to,
     )
     _check_names(record)
     return NewKey(text, record)

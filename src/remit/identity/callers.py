@@ -1,6 +1,7 @@
 """From a verified credential to the caller that decisions are made about."""
 
 from remit.core.caller import Caller, CredentialKind, Session
+from remit.core.contract import Chain
 from remit.identity.api_keys import KeyRecord
 from remit.identity.sessions import SessionRecord
 
@@ -20,6 +21,20 @@ def caller_of_key(record: KeyRecord, *, address: str, session: SessionRecord | N
         tier=record.tier,
         tools=record.tools,
         session=None if session is None else session_of(session),
+    )
+
+
+def caller_of_chain(chain: Chain, *, address: str) -> Caller:
+    """The caller behind a verified chain whose leaf's holder has proved possession with this very request."""
+    return Caller(
+        kind=CredentialKind.CONTRACT,
+        id=chain.leaf.holder.thumbprint,
+        address=address,
+        agent=chain.leaf.agent,
+        user=chain.root.user,
+        org=chain.root.org,
+        chain=chain,
+        bound=True,
     )
 
 

@@ -5,27 +5,44 @@ go now, the upstream's answer, what it did cost. The bytes that were judged are 
 """
 
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from remit.core.caller import Caller, CredentialKind
+from remit.contracts.dpop import HttpProof, check_body
+from remit.core.caller import Caller
+from remit.core.contract_steps import ContractError
 from remit.core.decision import Deny, Repeat
 from remit.core.match import WrongMethod
+from remit.core.policy import Tool
 from remit.core.reasons import REASONS, Reason
 from remit.core.request import Request
+from remit.engine.chains import ChainShelf
 from remit.engine.guard import Call, Engine
-from remit.engine.keyring import KeyRing
 from remit.engine.sessions import SessionBook
 from remit.engine.stopwatch import Stopwatch
 from remit.entrypoints.proxy.address import Addresses, address_prefix
 from remit.entrypoints.proxy.connection import Exchange, Header, RequestHead
+from remit.entrypoints.proxy.credentials import Credentials, Identified
 from remit.entrypoints.proxy.forward import Forwarding, Job
 from remit.entrypoints.proxy.guessing import Guessing
 from remit.entrypoints.proxy.headers import check_connection, find
-from remit.entrypoints.proxy.routing import Found, RouteBook, as_text, fingerprint, read_arguments, shown_path
-from remit.entrypoints.proxy.wellknown import PREFIX, WellKnown
-from remit.errors import BadRequest, ClientGone, CredentialError
+from remit.entrypoints.proxy.routing import (
+    Arguments,
+    Found,
+    RouteBook,
+    as_text,
+    fingerprint,
+    read_arguments,
+    shown_path,
+)
+from remit.entrypoints.proxy.wellknown import MAX_BODY_BYTES, PREFIX, WellKnown
+from remit.errors import BadRequest, ClientGone, CredentialError, StoreUnavailable
 from remit.http.fields import parse_idempotency_key
 from remit.http.problem import problem_body, problem_headers
+from remit.http.target import Target, parse_target
 from remit.identity.callers import anonymous_caller
+
+NO_ARGUMENTS = Arguments({}, {})
 
 _log = logging.getLogger("remit.gateway")
 
@@ -44,18 +61,32 @@ class _TurnedAway(Exception):
     """Too many wrong credentials came from that address prefix."""
 
 
+@dataclass(slots=True)
+class _Asked:
+    """What is known so far of who is calling and what they ask for: what a refusal is recorded with."""
+
+    caller: Caller
+    request: Request
+
+
 class Gateway:
     """Handles the exchanges of a server, for one engine and its policy."""
 
     def __init__(
-        self, engine: Engine, keys: KeyRing, sessions: SessionBook, forwarding: Forwarding, *, hosts: frozenset[bytes]
+        self,
+        engine: Engine,
+        credentials: Credentials,
+        sessions: SessionBook,
+        shelf: ChainShelf,
+        forwarding: Forwarding,
+        *,
+        hosts: frozenset[bytes],
     ) -> None:
         """`hosts` are the authorities (lower case) that requests may name; others are refused."""
         self._engine = engine
-        self._keys = keys
-        self._sessions = sessions
+        self._credentials = credentials
         self._forwarding = forwarding
-        self._well_known = WellKnown(engine, sessions)
+        self._well_known = WellKnown(engine, sessions, credentials, shelf)
         self.guessing = Guessing()
         self.use(hosts)
 
@@ -71,41 +102,63 @@ class Gateway:
         watch = Stopwatch()
         watch.start()
         head = exchange.head
-        caller = anonymous_caller(head.peer)
-        request = Request(tool="", method=head.method, path=shown_path(head.target))
+        path = shown_path(head.target)
+        asked = _Asked(anonymous_caller(head.peer), Request(tool="", method=head.method, path=path))
         try:
-            caller = self._anonymous(head)
+            asked.caller = self._anonymous(head)
             self._check_host(head)
             if head.method == "OPTIONS":
                 await self._answer_options(exchange)
-                return
-            caller = self._identify(head, caller)
-            if head.target.startswith(PREFIX):
-                await self._well_known.handle(exchange, caller)
-                return
-            found = self._find(head)
-            request = Request(tool=found.tool.name, method=head.method, path=request.path)
-            watch.stop()
-            body = await exchange.body(found.tool.max_body_bytes)
-            watch.start()
-            request = _request(found, head, body)
-            watch.stop()
+            elif head.target.startswith(PREFIX):
+                await self._serve_own(exchange, asked)
+            else:
+                found, body = await self._read(exchange, asked, watch)
+                await self._decide(exchange, watch, asked, found, body)
         except _Refuse as no:
-            await self._refuse(exchange, no.reason, no.detail, request, caller)
+            await self._refuse(exchange, no.reason, no.detail, asked)
         except CredentialError as no:
-            await self._refuse(exchange, Reason(no.reason), f"{no}.", request, caller)
+            await self._refuse_credential(exchange, no, asked)
         except BadRequest as no:
-            await self._refuse(exchange, Reason.BAD_REQUEST, f"{no}.", request, caller, status=no.status)
+            await self._refuse(exchange, Reason.BAD_REQUEST, f"{no}.", asked, status=no.status)
+        except StoreUnavailable:
+            await self._refuse(exchange, Reason.STORE_UNAVAILABLE, "The store does not answer.", asked)
         except _TurnedAway:
-            await _respond(exchange, 429, [(b"retry-after", b"1")], b"")
+            await respond(exchange, 429, [(b"retry-after", b"1")], b"")
         except ClientGone:
             return
-        else:
-            await self._decide(exchange, watch, request, caller, found, body)
 
-    async def _decide(
-        self, exchange: Exchange, watch: Stopwatch, request: Request, caller: Caller, found: Found, body: bytes
-    ) -> None:
+    async def _read(self, exchange: Exchange, asked: "_Asked", watch: Stopwatch) -> tuple[Found, bytes]:
+        """Which tool is called, by whom, with which arguments; noted in `asked` as far as it is known."""
+        head = exchange.head
+        found = self._find(head)
+        asked.request = replace(asked.request, tool=found.tool.name)
+        identified = self._identify(head, found.target, found.tool, asked.caller)
+        asked.caller = identified.caller
+        watch.stop()
+        body = await exchange.body(found.tool.max_body_bytes)
+        watch.start()
+        proof = identified.proof
+        if proof is not None:
+            check_body(proof, body)
+        asked.request = _request(found, head, body, proof)
+        watch.stop()
+        return found, body
+
+    async def _serve_own(self, exchange: Exchange, asked: "_Asked") -> None:
+        """What the gateway itself offers. A proof is used up by it as by a call."""
+        target = parse_target(exchange.head.target)
+        if self._well_known.is_upload(exchange.head, target):
+            await self._well_known.upload(exchange, target)
+            return
+        identified = self._identify(exchange.head, target, None, asked.caller)
+        asked.caller = identified.caller
+        if identified.proof is not None:
+            check_body(identified.proof, await exchange.body(MAX_BODY_BYTES))
+            await self._engine.use_proof(identified.proof.single_use.key, identified.proof.single_use.not_after_us)
+        await self._well_known.handle(exchange, identified.caller, target)
+
+    async def _decide(self, exchange: Exchange, watch: Stopwatch, asked: "_Asked", found: Found, body: bytes) -> None:
+        request, caller = asked.request, asked.caller
         decided = await watch.run(self._engine.admit(request, caller))
         match decided:
             case Deny():
@@ -130,23 +183,16 @@ class Gateway:
             raise BadRequest("the Host header does not name this gateway")
         check_connection(head.headers)
 
-    def _identify(self, head: RequestHead, anonymous: Caller) -> Caller:
+    def _identify(self, head: RequestHead, target: Target, tool: Tool | None, anonymous: Caller) -> Identified:
         """Who is calling. An invalid credential is refused, never treated as none."""
         now_us = self._engine.store.now_us()
         if self.guessing.blocked(anonymous.address, now_us):
             raise _TurnedAway
         try:
-            text = _credential(head)
-            caller = anonymous if text is None else self._keys.authenticate(text, address=anonymous.address)
+            return self._credentials.identify(head, target, tool, anonymous, now_us=now_us)
         except CredentialError:
             self.guessing.failed(anonymous.address, now_us)
             raise
-        session = find(head.headers, b"remit-session")
-        if session is None:
-            return caller
-        if caller.kind is CredentialKind.NONE:
-            raise CredentialError("a session belongs to the key that opened it: send that key too")
-        return self._sessions.use(session.decode("latin-1"), caller)
 
     def _find(self, head: RequestHead) -> Found:
         found = self._routes.find(head)
@@ -162,56 +208,52 @@ class Gateway:
         found = self._routes.find(exchange.head)
         if isinstance(found, WrongMethod):
             allow = ", ".join((*found.allowed, "OPTIONS")).encode()
-            await _respond(exchange, 204, [(b"allow", allow)], b"")
+            await respond(exchange, 204, [(b"allow", allow)], b"")
         else:
-            await _respond(exchange, 404, [(b"x-should-retry", b"false")], b"")
+            await respond(exchange, 404, [(b"x-should-retry", b"false")], b"")
 
     async def _refuse(
-        self, exchange: Exchange, reason: Reason, detail: str, request: Request, caller: Caller, *, status: int = 0
+        self, exchange: Exchange, reason: Reason, detail: str, asked: "_Asked", *, status: int = 0
     ) -> None:
-        denied = await self._engine.refuse(reason, detail, request, caller)
+        denied = await self._engine.refuse(reason, detail, asked.request, asked.caller)
         await self._deny(exchange, denied, status=status)
 
-    async def _deny(self, exchange: Exchange, denied: Deny, *, status: int = 0) -> None:
+    async def _refuse_credential(self, exchange: Exchange, error: CredentialError, asked: "_Asked") -> None:
+        hop = error.link if isinstance(error, ContractError) else None
+        denied = await self._engine.refuse(Reason(error.reason), f"{error}.", asked.request, asked.caller, hop=hop)
+        challenge = self._credentials.challenge(error, now_us=denied.now_us)
+        await self._deny(exchange, denied, extra=challenge)
+
+    async def _deny(self, exchange: Exchange, denied: Deny, *, status: int = 0, extra: Sequence[Header] = ()) -> None:
         policy = self._engine.policy
         instance = shown_path(exchange.head.target)
         body = problem_body(denied, instance=instance, redact_numbers=policy.redact_numbers, status=status)
         headers = problem_headers(denied, currency=policy.currency, redact_numbers=policy.redact_numbers)
-        await _respond(exchange, status or denied.about.status, headers, body)
+        if extra:
+            headers = [header for header in headers if header[0] != b"www-authenticate"]
+        await respond(exchange, status or denied.about.status, [*headers, *extra], body)
 
 
-def _request(found: Found, head: RequestHead, body: bytes) -> Request:
+def _request(found: Found, head: RequestHead, body: bytes, proof: HttpProof | None) -> Request:
     tool = found.tool
-    arguments = read_arguments(found, head.headers, body) if tool.arguments else {}
+    arguments = read_arguments(found, head.headers, body) if tool.arguments else NO_ARGUMENTS
     key = find(head.headers, b"idempotency-key")
     idempotency = None
     if key is not None:
         idempotency = parse_idempotency_key(key), fingerprint(head, body)
     return Request(
         tool=tool.name,
-        arguments=arguments,
-        target=as_text(arguments.get(tool.target)) if tool.target else "",
+        arguments=arguments.typed,
+        given=arguments.given,
+        target=as_text(arguments.typed.get(tool.target)) if tool.target else "",
         idempotency=idempotency,
+        proof=None if proof is None else (proof.single_use.key, proof.single_use.not_after_us),
         method=head.method,
         path=found.target.path,
     )
 
 
-def _credential(head: RequestHead) -> str | None:
-    """The API key in `Authorization: Bearer` or `X-Api-Key`; None only if neither is there."""
-    authorization = find(head.headers, b"authorization")
-    api_key = find(head.headers, b"x-api-key")
-    if authorization is None:
-        return api_key.decode("latin-1") if api_key is not None else None
-    if api_key is not None:
-        raise CredentialError("send one credential, either Authorization or X-Api-Key")
-    scheme, _, rest = authorization.partition(b" ")
-    if scheme.lower() != b"bearer":
-        raise CredentialError("the Authorization scheme must be `Bearer`")
-    return rest.strip().decode("latin-1")
-
-
-async def _respond(exchange: Exchange, status: int, headers: list[Header], body: bytes) -> None:
+async def respond(exchange: Exchange, status: int, headers: list[Header], body: bytes) -> None:
     try:
         await exchange.respond(status, headers, body)
     except ClientGone:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from remit.core.arguments import ArgumentType, ArgumentValue, read_json_argument, read_text_argument
 from remit.core.match import Route, RouteTable, WrongMethod
 from remit.core.policy import Argument, Policy, Tool
-from remit.core.strict_json import ExactNumber, JsonValue, read_json
+from remit.core.strict_json import ExactNumber, JsonValue, read_json, read_number
 from remit.entrypoints.proxy.connection import Header, RequestHead
 from remit.entrypoints.proxy.headers import find
 from remit.errors import BadRequest
@@ -46,25 +46,37 @@ class RouteBook:
         return Found(tool=self._tools[match.index], target=target, parameters=dict(match.parameters))
 
 
-def read_arguments(found: Found, headers: tuple[Header, ...], body: bytes) -> dict[str, ArgumentValue]:
-    """The arguments that the policy names, typed. Raises `BadRequest` if one is missing, malformed or not expected."""
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """What a request says to its tool: `typed` as the policy asks, `given` as JSON values for a contract's constraints."""
+
+    typed: dict[str, ArgumentValue]
+    given: dict[str, JsonValue]
+
+
+def read_arguments(found: Found, headers: tuple[Header, ...], body: bytes) -> Arguments:
+    """The arguments that the policy names. Raises `BadRequest` if one is missing, malformed or not expected."""
     tool = found.tool
-    values: dict[str, ArgumentValue] = {}
+    typed: dict[str, ArgumentValue] = {}
+    given: dict[str, JsonValue] = {}
     members = _body_members(tool, headers, body)
     query = parse_query(found.target.query) if any(a.source == "query" for a in tool.arguments) else ()
     for argument in tool.arguments:
         kind = ArgumentType(argument.type)
+        raw: JsonValue
         if argument.source == "body":
-            value = _read_member(argument, kind, members)
+            raw = _member(argument, members)
+            value = None if raw is None else read_json_argument(kind, raw, name=argument.name)
         else:
             text = _text(argument, found, headers, query)
             value = None if text is None else read_text_argument(kind, text, name=argument.name)
+            raw = read_number(text) if kind is ArgumentType.MONEY and text is not None else value
         if value is not None:
-            values[argument.name] = value
+            typed[argument.name], given[argument.name] = value, raw
         elif argument.required:
             raise BadRequest(f"the argument `{argument.name}` of `{tool.name}` is missing from the {argument.source}")
     _refuse_extra(tool, members)
-    return values
+    return Arguments(typed, given)
 
 
 def _text(
@@ -98,13 +110,13 @@ def _body_members(tool: Tool, headers: tuple[Header, ...], body: bytes) -> dict[
     return value
 
 
-def _read_member(argument: Argument, kind: ArgumentType, members: dict[str, JsonValue]) -> ArgumentValue | None:
+def _member(argument: Argument, members: dict[str, JsonValue]) -> JsonValue:
     value: JsonValue = members
     for name in argument.member.split("."):
         if not isinstance(value, dict) or name not in value:
             return None
         value = value[name]
-    return None if value is None else read_json_argument(kind, value, name=argument.name)
+    return value
 
 
 def _refuse_extra(tool: Tool, members: dict[str, JsonValue]) -> None:

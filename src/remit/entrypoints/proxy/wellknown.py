@@ -1,26 +1,32 @@
 """What the gateway itself offers to callers: opening and closing sessions, and saying whether it is well.
 
 `POST /.well-known/remit/sessions` opens a session (members `budget`, `calls`, `lifetime`, `idle`, all optional),
-`DELETE /.well-known/remit/sessions/<id>` closes it, `GET /.well-known/remit/health` needs no credential.
+`DELETE /.well-known/remit/sessions/<id>` closes it. `POST /.well-known/remit/chains` keeps a chain of contracts, so that
+requests can name it. `GET /.well-known/remit/health` needs no credential.
 """
 
 import msgspec
 
+from remit.contracts.dpop import check_body
 from remit.core import units
 from remit.core.caller import Caller, CredentialKind
 from remit.core.money import parse_money
 from remit.core.strict_json import JsonValue, read_json
+from remit.engine.chains import ChainShelf
 from remit.engine.guard import Engine
 from remit.engine.sessions import SessionBook, as_json
-from remit.entrypoints.proxy.connection import Exchange, Header
+from remit.entrypoints.proxy.connection import Exchange, Header, RequestHead
+from remit.entrypoints.proxy.credentials import Credentials
 from remit.errors import BadRequest, ClientGone, CredentialError, UsageError
-from remit.http.target import parse_target
+from remit.http.target import Target
 from remit.identity.sessions import SessionWish
 
 PREFIX = b"/.well-known/remit/"
 SESSIONS = "/.well-known/remit/sessions"
 HEALTH = "/.well-known/remit/health"
+CHAINS = "/.well-known/remit/chains"
 MAX_BODY_BYTES = 4096
+MAX_CHAIN_BYTES = 256 * 1024
 MEMBERS = frozenset({"budget", "calls", "lifetime", "idle"})
 JSON_HEADERS: list[Header] = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 
@@ -28,14 +34,38 @@ JSON_HEADERS: list[Header] = [(b"content-type", b"application/json"), (b"cache-c
 class WellKnown:
     """Answers requests below `/.well-known/remit/`. Raises `BadRequest` and `CredentialError` as a tool call would."""
 
-    def __init__(self, engine: Engine, sessions: SessionBook) -> None:
+    def __init__(self, engine: Engine, sessions: SessionBook, credentials: Credentials, shelf: ChainShelf) -> None:
         """Sessions are opened by the engine's present policy."""
         self._engine = engine
         self._sessions = sessions
+        self._credentials = credentials
+        self._shelf = shelf
 
-    async def handle(self, exchange: Exchange, caller: Caller) -> None:
+    def is_upload(self, head: RequestHead, target: Target) -> bool:
+        """Whether a chain is to be kept: its credential is in the body."""
+        return head.method == "POST" and target.path == CHAINS
+
+    async def upload(self, exchange: Exchange, target: Target) -> None:
+        """Keep a chain: the body is its text, the proof is signed by its leaf's holder and covers the text."""
+        text = (await exchange.body(MAX_CHAIN_BYTES)).decode("latin-1")
+        now_us = self._engine.store.now_us()
+        verified = self._credentials.verify(text, now_us=now_us, by_reference=True)
+        thumbprint = verified.leaf_key.thumbprint
+        proof = self._credentials.check_proof(
+            exchange.head, target, None, ath=verified.ath, thumbprint=thumbprint, now_us=now_us
+        )
+        check_body(proof, text.encode("latin-1"))
+        await self._engine.use_proof(proof.single_use.key, proof.single_use.not_after_us)
+        try:
+            name = await self._shelf.keep(text, verified)
+        except UsageError as error:
+            raise BadRequest(str(error), status=422) from None
+        expires_in = max(0, (verified.expires_us - now_us) // 1_000_000)
+        await _respond(exchange, 201, msgspec.json.encode({"chain": name, "expires_in": expires_in}))
+
+    async def handle(self, exchange: Exchange, caller: Caller, target: Target) -> None:
         """Answer one request."""
-        path = parse_target(exchange.head.target).path
+        path = target.path
         method = exchange.head.method
         if method in ("GET", "HEAD") and path == HEALTH:
             await self._health(exchange)
