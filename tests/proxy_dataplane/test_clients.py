@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
@@ -22,6 +23,7 @@ from tests.proxy_dataplane.wires import (
 )
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+LAST = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: x\r\n"
 SECOND_US = 1_000_000
 A_READ_BYTES = 256 * 1024  # what an event loop takes from a socket at a time
@@ -223,14 +225,43 @@ async def test_what_a_client_pipelines_while_it_waits_is_held_within_the_bound()
     async with listening(watcher, limits) as on, connected(on.address) as peer:
         await peer.send(GET)
         await watcher.begun.wait()
-        peer.writer.write(GET * 400_000)  # more than socket buffers take
+        peer.writer.write(GET * 400_000 + LAST)  # more than socket buffers take
         for _ in range(50):
             await asyncio.sleep(0.001)
             assert on.server.counts.held_bytes < limits.buffer_bytes + A_READ_BYTES
-        assert peer.writer.transport.get_write_buffer_size() > 0
+        assert cast(asyncio.WriteTransport, peer.writer.transport).get_write_buffer_size() > 0
         watcher.go_on.set()
-        await eventually(lambda: on.server.counts.requests > 1000)
+        await eventually(lambda: on.server.counts.requests > 100)
         peer.reset()
+
+
+async def test_a_client_that_pipelines_and_never_reads_is_not_served_without_end() -> None:
+    answer = b"x" * 1000
+
+    async def handler(exchange: Exchange) -> None:
+        await exchange.respond(200, (), answer)
+
+    limits = ServerLimits(buffer_bytes=16 * 1024, write_us=100 * MILLISECOND_US)
+    async with listening(handler, limits) as on:
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect(on.address)
+            client.setblocking(False)
+            client.send(GET * 10_000)
+            await eventually(lambda: on.server.counts.requests > 10)
+            while on.server.counts.connections:  # until it is cut, for it takes nothing
+                assert on.server.counts.held_bytes < 2 * limits.buffer_bytes + A_READ_BYTES
+                await asyncio.sleep(0.001)
+        assert on.server.counts.requests < 10_000
+
+
+async def test_pipelined_answers_that_outgrow_the_buffer_all_arrive_when_they_are_read() -> None:
+    async def handler(exchange: Exchange) -> None:
+        await exchange.respond(200, (), b"x" * 10_000)
+
+    async with listening(handler, ServerLimits(buffer_bytes=16 * 1024)) as on:
+        received = await converse(on.address, GET * 2_000 + LAST)
+    assert statuses(received) == [200] * 2_001
 
 
 async def test_a_slow_reader_holds_back_the_sender_and_not_our_memory() -> None:

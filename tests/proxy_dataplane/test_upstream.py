@@ -255,28 +255,37 @@ async def test_a_reset_before_the_answer_proves_nothing() -> None:
     assert len(fake.log) == 1
 
 
-async def test_each_step_that_takes_too_long_is_a_timeout_that_says_whether_anything_left() -> None:
-    go_on = asyncio.Event()
-
+async def test_no_free_connection_in_time_proves_that_nothing_was_sent() -> None:
     async def script(end: UpstreamEnd) -> None:
-        request = await end.request()
-        if b"/body" in request:
-            await end.say(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
-        await go_on.wait()
+        await end.request()
+        await asyncio.Event().wait()
 
-    async with upstream_playing(script) as fake, calling(fake.port, replace(TINY, max_connections=1)) as upstream:
-        slow = asyncio.ensure_future(upstream.call("GET", b"/head", ()))
-        await eventually(lambda: fake.connections == 1)
-        with pytest.raises(UpstreamFailed, match="no free connection") as waited:
-            await upstream.call("GET", b"/queue", ())
+    limits = UpstreamLimits(max_connections=1, queue_us=20 * MILLISECOND_US)
+    async with upstream_playing(script) as fake, calling(fake.port, limits) as upstream:
+        slow = asyncio.ensure_future(upstream.call("GET", b"/", ()))
+        await eventually(lambda: len(fake.log) == 1)
+        with pytest.raises(UpstreamFailed, match="no free connection") as caught:
+            await upstream.call("GET", b"/", ())
+        slow.cancel()
+    assert (caught.value.dispatched, caught.value.timeout) == (False, True)
+    assert len(fake.log) == 1
+
+
+async def test_an_answer_that_does_not_come_or_stops_is_a_timeout_after_dispatch() -> None:
+    async def script(end: UpstreamEnd) -> None:
+        if b"/body" in await end.request():
+            await end.say(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
+        await asyncio.Event().wait()
+
+    limits = UpstreamLimits(head_us=100 * MILLISECOND_US, read_us=30 * MILLISECOND_US)
+    async with upstream_playing(script) as fake, calling(fake.port, limits) as upstream:
         with pytest.raises(UpstreamFailed, match="did not answer in time") as head:
-            await slow
+            await upstream.call("GET", b"/head", ())
         response = await upstream.call("GET", b"/body", ())
         assert await response.read_some() == b"half"
         with pytest.raises(UpstreamFailed, match="stopped") as body:
             await response.read_some()
-    outcomes = [(error.value.dispatched, error.value.timeout) for error in (waited, head, body)]
-    assert outcomes == [(False, True), (True, True), (True, True)]
+    assert [(error.value.dispatched, error.value.timeout) for error in (head, body)] == [(True, True), (True, True)]
 
 
 async def test_the_total_time_bounds_an_answer_that_keeps_trickling() -> None:
@@ -307,7 +316,7 @@ async def test_an_upstream_that_cannot_be_connected_to_in_time_got_nothing() -> 
             waiting = sockets.enter_context(socket.socket())
             waiting.setblocking(False)
             waiting.connect_ex(address)
-        async with calling(address[1], TINY) as upstream:
+        async with calling(address[1], UpstreamLimits(connect_us=50 * MILLISECOND_US)) as upstream:
             with pytest.raises(UpstreamFailed, match="could not be connected to in time") as caught:
                 await upstream.call("GET", b"/", ())
     assert not caught.value.dispatched

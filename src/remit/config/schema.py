@@ -16,52 +16,6 @@ from pydantic_core import core_schema
 
 SCHEMA_ID: Final = "urn:remit:policy:1"
 
-_DURATION: Final = r"^[0-9]{1,12} ?(ms|s|m|h|d|w|milliseconds?|seconds?|minutes?|hours?|days?|weeks?)$"
-_WINDOW: Final = (
-    r"(second|minute|hour|day|week|month|year"
-    r"|[0-9]{1,12} ?(ms|s|m|h|d|w|milliseconds?|seconds?|minutes?|hours?|days?|weeks?))"
-)
-_MONEY: Final = r"[0-9]{1,18}(\.[0-9]{1,6})? [A-Z]{3}"
-_NAME: Final = r"^[A-Za-z0-9._@+-]{1,128}$"
-_TOOL_NAME: Final = r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*"
-
-
-def _text(pattern: str) -> Any:
-    """A pattern that is published but not checked here: the core's parsers explain better what is wrong."""
-    return Field(json_schema_extra={"pattern": pattern})
-
-
-def _or_number(pattern: str) -> BeforeValidator:
-    """Where a plain number is a whole text already, as in `quota: 500`."""
-    return BeforeValidator(
-        lambda value: str(value) if type(value) is int else value,
-        json_schema_input_type=Annotated[int, Field(ge=0)] | Annotated[str, _text(pattern)],
-    )
-
-
-Duration: TypeAlias = Annotated[str, _text(_DURATION)]
-Money: TypeAlias = Annotated[str, _text(f"^{_MONEY}$")]
-Count: TypeAlias = Annotated[str, _or_number(rf"^[0-9]{{1,16}}(/{_WINDOW})?$")]
-ToolPattern: TypeAlias = Annotated[str, _text(rf"^(\*|{_TOOL_NAME}(\.\*)?)$")]
-Size: TypeAlias = Annotated[str, _or_number(r"^[0-9]{1,10}( ?(B|KiB|MiB))?$")]
-DimensionName: TypeAlias = Literal[
-    "agent", "actor", "caller", "user", "org", "account", "key", "session", "tool", "target", "address"
-]
-Dimensions: TypeAlias = Annotated[
-    list[DimensionName],
-    BeforeValidator(
-        lambda value: [value] if isinstance(value, str) else value,
-        json_schema_input_type=DimensionName | list[DimensionName],
-    ),
-]
-
-
-class Shape(BaseModel):
-    """A mapping with these fields and no others; nothing is converted from one type to another."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
 class UpstreamShape(Shape):
     """Where the calls of some tools go."""
 
@@ -124,7 +78,7 @@ class ToolShape(Shape):
         description="What is read from a call: `path.id integer`, `query.page integer optional`, `header.x-tenant`, "
         "`body.amount number`. The type is string unless it is named.",
         examples=[{"amount": "body.amount number"}],
-        json_schema_extra={"propertyNames": {"pattern": _NAME}},
+        json_schema_extra={"propertyNames": {"pattern": NAME_PATTERN}},
     )
     extra: Literal["refuse", "allow"] = Field(
         default="refuse", description="What becomes of members of the body that no argument names."
@@ -135,13 +89,16 @@ class ToolShape(Shape):
         examples=["to"],
     )
     price: Annotated[
-        Annotated[str, _text(rf"^(free|{_MONEY})$"), Tag("<text>")] | Annotated[PriceShape, Tag("<mapping>")],
+        Annotated[str, text(rf"^(free|{MONEY_PATTERN})$"), Tag("<text>")] | Annotated[PriceShape, Tag("<mapping>")],
         Discriminator(lambda value: "<mapping>" if isinstance(value, dict | PriceShape) else "<text>"),
     ] = Field(
         description="`free`, a fixed price such as `1.58 USD`, or a mapping of `hold`, `actual` and `free_on`.",
         examples=["free"],
     )
-    risk: Literal["normal", "high"] = Field(default="normal", description="`high` will ask for more than an API key.")
+    risk: Literal["normal", "high"] = Field(
+        default="normal",
+        description="`high`: each call proves that the caller holds the key of its contract, or of its bound API key.",
+    )
     idempotent: bool = Field(
         default=True, description="Whether repeating a call does no harm; `false`: never sent twice for one key."
     )
@@ -166,7 +123,7 @@ class LimitShape(Shape):
         }
     )
 
-    rate: Annotated[str, _text(rf"^[0-9]{{1,16}}/{_WINDOW}$")] | None = Field(
+    rate: Annotated[str, text(rf"^[0-9]{{1,16}}/{WINDOW_PATTERN}$")] | None = Field(
         default=None, description="Speed: calls in a time, spread evenly.", examples=["60/minute"]
     )
     quota: Count | None = Field(
@@ -177,7 +134,7 @@ class LimitShape(Shape):
     units: Count | None = Field(
         default=None, description="Weighted calls in a period; see `weigh`.", examples=["1000/minute"]
     )
-    budget: Annotated[str, _text(rf"^{_MONEY}(/{_WINDOW})?$")] | None = Field(
+    budget: Annotated[str, text(rf"^{MONEY_PATTERN}(/{WINDOW_PATTERN})?$")] | None = Field(
         default=None, description="Money in a period; without one, in all.", examples=["50 USD/day"]
     )
     concurrent: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(
@@ -209,14 +166,15 @@ class LimitShape(Shape):
     )
     agents: list[str] = Field(
         default=[],
-        description="The callers that it concerns, by key id or by the agent of the key; all, if it names none.",
+        description="The callers that it concerns: `key:` and a key id or a holder's thumbprint, `agent:` and the agent of "
+        "API keys; all, if it names none.",
         examples=[["agent:nightly"]],
     )
     mode: Literal["enforce", "observe", "soft"] = Field(
         default="enforce",
         description="What it does when full: refuse, only report, or let through and book the overage.",
     )
-    warn_at: list[Annotated[str, _text(r"^[0-9]{1,3}(\.[0-9])?%$")]] = Field(
+    warn_at: list[Annotated[str, text(r"^[0-9]{1,3}(\.[0-9])?%$")]] = Field(
         default=[], description="How full it is when a warning is given, once each.", examples=[["80%", "95%"]]
     )
     timezone: str | None = Field(
@@ -249,7 +207,7 @@ class AuditShape(Shape):
     keep: Duration = Field(
         default="400 days", description="How long records are kept, at least a day.", examples=["400 days"]
     )
-    redact: list[Annotated[str, _text(r"^(path|query|header|body)\..+$")]] = Field(
+    redact: list[Annotated[str, text(r"^(path|query|header|body)\..+$")]] = Field(
         default=[], description="Values that never enter the log.", examples=[["body.card"]]
     )
 
@@ -282,21 +240,29 @@ class PolicyShape(Shape):
     trusted_proxies: list[str] = Field(
         default=[], description="Networks whose `X-Forwarded-For` is believed.", examples=[["127.0.0.1/32"]]
     )
+    ledger: str | None = Field(
+        default=None,
+        description="The id that contracts with limits know this guard by: `public_url`, unless it says otherwise.",
+        examples=["https://api.example.com"],
+        json_schema_extra={"pattern": URI_PATTERN},
+    )
+    trust: TrustShape | None = Field(default=None, description="Whose contracts are accepted; nobody's without it.")
+    proof: ProofShape = Field(default=ProofShape(), description="What proofs of possession must be like.")
     upstreams: dict[str, UpstreamShape] = Field(
         default={},
         description="Where calls go.",
         examples=[{"payments": {"url": "http://127.0.0.1:9000"}}],
-        json_schema_extra={"propertyNames": {"pattern": _NAME}},
+        json_schema_extra={"propertyNames": {"pattern": NAME_PATTERN}},
     )
     tools: dict[str, ToolShape] = Field(
         description="What can be called; everything else is refused.",
         examples=[{"risk.validate": {"route": "POST /validate", "upstream": "payments", "price": "free"}}],
-        json_schema_extra={"minProperties": 1, "propertyNames": {"pattern": f"^{_TOOL_NAME}$"}},
+        json_schema_extra={"minProperties": 1, "propertyNames": {"pattern": f"^{TOOL_NAME_PATTERN}$"}},
     )
     limits: dict[str, LimitShape] = Field(
         default={}, description="What is allowed; all that concern a call must admit it.",
         examples=[{"pace": {"rate": "60/minute", "per": "agent"}}],
-        json_schema_extra={"propertyNames": {"pattern": _NAME}},
+        json_schema_extra={"propertyNames": {"pattern": NAME_PATTERN}},
     )  # fmt: skip
     sessions: SessionsShape = Field(
         default=SessionsShape(), description="What callers may ask for when they open a session."
@@ -313,13 +279,17 @@ SHAPES: Final[tuple[tuple[tuple[str, ...], type[Shape]], ...]] = (
     (("tools", "*"), ToolShape),
     (("tools", "*", "price"), PriceShape),
     (("limits", "*"), LimitShape),
+    (("trust",), TrustShape),
+    (("trust", "issuers", "*"), IssuerShape),
+    (("proof",), ProofShape),
     (("sessions",), SessionsShape),
     (("audit",), AuditShape),
 )
 """Which mapping of the file has which fields; `*` stands for a name that the operator chose."""
 
 FUTURE_FIELDS: Final[Mapping[type[Shape], frozenset[str]]] = {
-    PolicyShape: frozenset({"ledger", "trust", "tiers", "credits", "deposits", "signals", "ladder"}),
+    PolicyShape: frozenset({"tiers", "credits", "deposits", "signals", "ladder"}),
+    TrustShape: frozenset({"identity_providers"}),
     LimitShape: frozenset({"distinct", "max", "on_exhausted", "overage", "may_forget", "on_store_error"}),
     PriceShape: frozenset({"catalogue"}),
 }
@@ -327,9 +297,8 @@ FUTURE_FIELDS: Final[Mapping[type[Shape], frozenset[str]]] = {
 
 FUTURE_VALUES: Final[Mapping[tuple[type[Shape], str], frozenset[str]]] = {
     (LimitShape, "strictness"): frozenset({"leased", "async"}),
-    (LimitShape, "per"): frozenset({"issuer", "contract"}),
 }
-"""Values that are planned: no credential of this version has them."""
+"""Values that are planned."""
 
 
 class _Published(GenerateJsonSchema):

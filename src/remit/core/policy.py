@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from remit.core.ledger.operations import OnFull
 from remit.core.match import Route
+from remit.core.money import Money
 from remit.core.schedule import OnlyWindow
 from remit.core.units import Window
 
@@ -33,7 +34,7 @@ class Dimension(StrEnum):
 
 
 UNMINTABLE = frozenset({Dimension.USER, Dimension.ORG, Dimension.ACCOUNT, Dimension.ISSUER, Dimension.KEY})
-"""Dimensions that callers cannot make more of for themselves."""
+"""Dimensions that callers cannot make more of for themselves; but holders of contracts make keys, by delegating to them."""
 
 
 class Mode(StrEnum):
@@ -150,7 +151,7 @@ class Price:
 
 
 class Risk(StrEnum):
-    """High-risk tools ask for more than a bearer key once contracts are there."""
+    """High-risk tools want a proof with every call that the caller holds the key of its credential."""
 
     NORMAL = "normal"
     HIGH = "high"
@@ -201,6 +202,33 @@ class Upstream:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IssuerTrust:
+    """Whose contracts are accepted, and the most that a root of this issuer may say. `iss` is compared exactly.
+
+    `jwks_file` holds its public keys. A root may name one of `orgs`, tools that `tools` (patterns) cover, and live for
+    `lifetime_us`, whole seconds. `budget` is a limit on the cost of everything under each root; None: none. `plain_jwt`
+    accepts `typ: JWT` from it.
+    """
+
+    name: str
+    iss: str
+    jwks_file: str
+    tools: tuple[str, ...]
+    orgs: tuple[str, ...] = ()
+    lifetime_us: int = 90 * 86_400_000_000
+    budget: Money | None = None
+    plain_jwt: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProofRules:
+    """How far the time that a proof of possession names may lie from now, and whether it must repeat a nonce of ours."""
+
+    window_us: int = 30_000_000
+    nonces: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRules:
     """The most that a caller may ask for when it opens a session."""
 
@@ -221,7 +249,10 @@ class AuditRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """Everything that is decided by. `digest` identifies the text it was compiled from."""
+    """Everything that is decided by. `digest` identifies the text it was compiled from.
+
+    `ledger` is the id that contracts with limits know this guard by; empty: none may have limits.
+    """
 
     digest: str
     currency: str
@@ -232,6 +263,9 @@ class Policy:
     public_url: str = ""
     store: str = "memory:"
     trusted_proxies: tuple[str, ...] = ()
+    ledger: str = ""
+    trust: Mapping[str, IssuerTrust] = field(default_factory=dict)
+    proof: ProofRules = field(default_factory=ProofRules)
     sessions: SessionRules = field(default_factory=SessionRules)
     audit: AuditRules = field(default_factory=AuditRules)
     redact_numbers: bool = False

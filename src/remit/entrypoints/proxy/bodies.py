@@ -6,6 +6,7 @@ that will be too long is refused before it has come. Chunked framing is RFC 9112
 """
 
 import re
+import sys
 from typing import Protocol
 
 from remit.entrypoints.proxy.framing import CRLF, Malformed, is_clean, is_clean_so_far, read_field
@@ -30,6 +31,11 @@ class BodyReader(Protocol):
     rest: bytes
     announced: int
 
+    @property
+    def wants_bytes(self) -> int:
+        """So many bytes at most can be fed to it to any use."""
+        ...
+
     def feed(self, data: bytes) -> bytes:
         """Take bytes from the wire, return the payload among them. Raises Malformed. Not called once complete."""
         ...
@@ -42,18 +48,18 @@ class BodyReader(Protocol):
 class SizedBody:
     """A body of `content-length` bytes."""
 
-    __slots__ = ("_missing", "announced", "complete", "rest")
+    __slots__ = ("announced", "complete", "rest", "wants_bytes")
 
     def __init__(self, length: int) -> None:
-        self._missing = length
+        self.wants_bytes = length
         self.announced = length
         self.complete = length == 0
         self.rest = b""
 
     def feed(self, data: bytes) -> bytes:
-        missing = self._missing
+        missing = self.wants_bytes
+        self.wants_bytes = max(0, missing - len(data))
         if len(data) < missing:
-            self._missing = missing - len(data)
             return data
         self.complete = True
         if len(data) == missing:
@@ -69,6 +75,7 @@ class UnsizedBody:
     """A body that ends with its connection; only a response may have one."""
 
     __slots__ = ("announced", "complete", "rest")
+    wants_bytes = sys.maxsize
 
     def __init__(self) -> None:
         self.announced = 0
@@ -100,6 +107,7 @@ class ChunkedBody:
         "complete",
         "rest",
     )
+    wants_bytes = sys.maxsize
 
     def __init__(self, *, lenient: bool = False) -> None:
         self._lenient = lenient

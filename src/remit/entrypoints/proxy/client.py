@@ -49,7 +49,8 @@ class ClientConnection(asyncio.Protocol):
         self._last_raw = b""  # clients repeat themselves: the same bytes mean the same head
         self._last_head: RequestHead | None = None
         self._buffer = b""
-        self._checked = 0  # so many bytes of the buffer are clean and hold no end of a head
+        self._at = 0  # where in the buffer the bytes begin that were not used yet
+        self._checked = 0  # so many of them are clean and hold no end of a head
         self._skipped_line = False
         self._paused = False
         self._exchange: WireExchange | None = None
@@ -89,8 +90,9 @@ class ClientConnection(asyncio.Protocol):
             if self._linger_bytes < 0:
                 self._transport.abort()
             return
-        self._buffer = self._buffer + data if self._buffer else data
-        if self._exchange is None:
+        self._buffer = self._buffer[self._at :] + data if self._buffer else data
+        self._at = 0
+        if self._exchange is None and self.writable:
             self._next_request()
             return
         if self._reader is not None and not self._reader.done():
@@ -117,6 +119,8 @@ class ClientConnection(asyncio.Protocol):
         self._unsent = 0
         if self._drainer is not None and not self._drainer.done():
             self._drainer.set_result(None)
+        elif self._exchange is None and not self._closing:
+            self._go_on()
 
     # From bytes to requests.
 
@@ -134,25 +138,32 @@ class ClientConnection(asyncio.Protocol):
             self._task = self._loop.create_task(self._run(self._exchange))
 
     def _take_head(self) -> RequestHead | None:
-        buffer = self._buffer
-        if buffer.startswith(CRLF) and not self._skipped_line:
+        buffer, at = self._buffer, self._at
+        if buffer.startswith(CRLF, at) and not self._skipped_line:
             self._skipped_line = True  # RFC 9112 §2.2: one empty line before a request is forgiven
-            self._buffer = buffer = buffer[2:]
+            self._at = at = at + 2
             self._checked = 0
-        end = buffer.find(END_OF_HEAD, self._checked - 3 if self._checked > 3 else 0)
-        if end < 0 or end > self._limits.max_head_bytes:
-            self._check_beginning(buffer)
+        end = buffer.find(END_OF_HEAD, at + self._checked - 3 if self._checked > 3 else at)
+        if end < 0 or end - at > self._limits.max_head_bytes:
+            self._check_beginning(buffer[at:])
             return None
-        self._buffer = buffer[end + 4 :]
+        raw = buffer[at:end]
+        self._use(end + 4)
         self._checked = 0
         self._skipped_line = False
-        raw = buffer[:end]
         if self._last_head is None or raw != self._last_raw:
             head = read_request(raw, peer=self._peer, limits=self._limits, memo=self._memo)
-            if end > REMEMBERED_HEAD_BYTES:
+            if len(raw) > REMEMBERED_HEAD_BYTES:
                 return head
             self._last_raw, self._last_head = raw, head
         return self._last_head
+
+    def _use(self, up_to: int) -> None:
+        """Count the buffer as used up to there. Moving what is left would cost a client's pipeline its square."""
+        self._at = up_to
+        if up_to >= len(self._buffer):
+            self._buffer = b""
+            self._at = 0
 
     def _check_beginning(self, buffer: bytes) -> None:
         """Refuse what cannot become a head any more, without waiting for its end."""
@@ -200,9 +211,13 @@ class ClientConnection(asyncio.Protocol):
             self._close()
         else:
             self._read_deadline = self._loop.time() + self._times.keep_alive_s
-            self._resume()
-            if self._buffer:
-                self._next_request()
+            if self.writable:  # otherwise the client does not take its answers and gets no more of them
+                self._go_on()
+
+    def _go_on(self) -> None:
+        self._resume()
+        if self._buffer:
+            self._next_request()
 
     # The Wire of an exchange.
 
@@ -213,12 +228,15 @@ class ClientConnection(asyncio.Protocol):
     def date_line(self) -> bytes:
         return self._reception.date.at(time.time())
 
-    def take(self) -> bytes:
-        data, self._buffer = self._buffer, b""
-        return data
+    def take(self, at_most: int) -> bytes:
+        buffer, at = self._buffer, self._at
+        self._use(at + at_most)
+        return buffer[at : at + at_most] if at or at_most < len(buffer) else buffer
 
     def give_back(self, rest: bytes) -> None:
-        self._buffer = rest + self._buffer
+        if rest:
+            self._buffer = rest + self._buffer[self._at :]
+            self._at = 0
 
     async def more(self, *, received_bytes: int) -> None:
         now = self._loop.time()
@@ -307,7 +325,7 @@ class ClientConnection(asyncio.Protocol):
 
     @property
     def held_bytes(self) -> int:
-        return len(self._buffer) + self._queued_bytes + self._transport.get_write_buffer_size()
+        return len(self._buffer) - self._at + self._queued_bytes + self._transport.get_write_buffer_size()
 
     def sweep(self, now: float) -> None:
         if self._lost:

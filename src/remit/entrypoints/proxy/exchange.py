@@ -35,8 +35,8 @@ class Wire(Protocol):
         """The Date field of now."""
         ...
 
-    def take(self) -> bytes:
-        """The bytes received and not used yet; they are the caller's now."""
+    def take(self, at_most: int) -> bytes:
+        """The bytes received and not used yet, up to a number; they are the caller's now."""
         ...
 
     def give_back(self, rest: bytes) -> None:
@@ -143,7 +143,7 @@ class WireExchange:
             raise BadRequest("a request for another protocol has no body to read", status=426)
         if reader.announced > max_bytes:
             raise _too_long(max_bytes)
-        data = wire.take()
+        data = wire.take(reader.wants_bytes)
         if self.head.expects_continue and not data:
             wire.write(CONTINUE)
         collected = bytearray()
@@ -156,7 +156,7 @@ class WireExchange:
                 return bytes(collected + piece) if collected else piece
             collected += piece
             await wire.more(received_bytes=len(collected))
-            data = wire.take()
+            data = wire.take(reader.wants_bytes)
 
     async def respond(self, status: int, headers: Sequence[Header], body: bytes = b"") -> None:
         self._expect_state(_UNANSWERED)
@@ -246,7 +246,7 @@ class WireExchange:
             return True
         if not self._reader.complete:
             try:
-                self._reader.feed(self._wire.take())
+                self._reader.feed(self._wire.take(self._reader.wants_bytes))
             except BadRequest:
                 return False
             self._wire.give_back(self._reader.rest)
