@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from remit.contracts import ContractError, Step, base64url
 from remit.contracts.base64url import NotCanonical
 from remit.contracts.jws import check_header, sign_jws, split_jws
+from remit.core.strict_json import JsonValue
 from tests.contracts.cast import key
 
-HEADER = {"alg": "EdDSA", "typ": "aat+jwt"}
+HEADER: dict[str, JsonValue] = {"alg": "EdDSA", "typ": "aat+jwt"}
 
 
 def compact(header: bytes = b'{"alg":"EdDSA"}', payload: bytes = b"{}", signature: bytes = b"\0" * 64) -> str:
@@ -133,7 +134,8 @@ def is_accepted(text: str) -> bool:
 
 @pytest.mark.parametrize("name", ["jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256", "b64", "zip", "enc", "cty"])
 def test_a_header_that_says_where_keys_or_meaning_come_from_is_refused(name: str) -> None:
-    for value in (None, False, "DEF", {}, ["x"]):
+    values: list[JsonValue] = [None, False, "DEF", {}, ["x"]]
+    for value in values:
         with pytest.raises(ContractError) as caught:
             check_header({**HEADER, name: value})
         assert caught.value.step is Step.HEADER_REFUSED
@@ -143,9 +145,9 @@ def test_a_header_that_says_where_keys_or_meaning_come_from_is_refused(name: str
     "alg",
     ["none", "None", "NONE", "nOnE", "", "HS256", "RS256", "ES384", "eddsa", "Ed25519", "es256", None, 5, ["EdDSA"]],
 )
-def test_any_other_algorithm_is_refused(alg: object) -> None:
+def test_any_other_algorithm_is_refused(alg: JsonValue) -> None:
     with pytest.raises(ContractError) as caught:
-        check_header({"alg": alg})  # type: ignore[dict-item]  # what JSON could hold here
+        check_header({"alg": alg})
     assert caught.value.step is Step.ALGORITHM_REFUSED
 
 
@@ -173,14 +175,14 @@ def test_a_header_without_an_algorithm_is_refused() -> None:
         pytest.param({"remit": 2}, id="another version, not critical"),
     ],
 )
-def test_an_extension_that_is_not_understood_is_refused(changes: dict[str, object]) -> None:
+def test_an_extension_that_is_not_understood_is_refused(changes: dict[str, JsonValue]) -> None:
     with pytest.raises(ContractError) as caught:
-        check_header({**HEADER, **changes}, understood=frozenset({"remit"}))  # type: ignore[dict-item]  # as above
+        check_header({**HEADER, **changes}, understood=frozenset({"remit"}))
     assert caught.value.step is Step.HEADER_REFUSED
 
 
 def test_our_own_extension_is_understood_in_contracts_and_nowhere_else() -> None:
-    header = {**HEADER, "crit": ["remit"], "remit": 1}
-    check_header(header, understood=frozenset({"remit"}))  # type: ignore[arg-type]  # a literal of JSON values
+    header: dict[str, JsonValue] = {**HEADER, "crit": ["remit"], "remit": 1}
+    check_header(header, understood=frozenset({"remit"}))
     with pytest.raises(ContractError):
-        check_header(header)  # type: ignore[arg-type]  # as above
+        check_header(header)

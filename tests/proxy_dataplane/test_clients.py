@@ -3,7 +3,6 @@
 import asyncio
 import socket
 from dataclasses import replace
-from typing import cast
 
 import pytest
 
@@ -229,7 +228,7 @@ async def test_what_a_client_pipelines_while_it_waits_is_held_within_the_bound()
         for _ in range(50):
             await asyncio.sleep(0.001)
             assert on.server.counts.held_bytes < limits.buffer_bytes + A_READ_BYTES
-        assert cast(asyncio.WriteTransport, peer.writer.transport).get_write_buffer_size() > 0
+        assert peer.writer.transport.get_write_buffer_size() > 0
         watcher.go_on.set()
         await eventually(lambda: on.server.counts.requests > 100)
         peer.reset()

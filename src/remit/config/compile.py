@@ -1,7 +1,7 @@
 """From the text of a policy to `core.policy.Policy`, or to everything that is wrong with it.
 
 Reading goes through stages: text to plain data (`load`), data to shapes (`shape`), shapes to the compiled form (`places`,
-`tools`, `limits`), and last what only shows when all of it is seen together (`coverage`). Each stage goes on with what
+`tools`, `limits`, `trust`), and last what only shows when all of it is seen together (`coverage`, `credentials`). Each stage goes on with what
 the one before could read, so that an operator gets the whole list of problems at once and none of them twice. Nothing is
 compiled from a file with a problem.
 """
@@ -9,18 +9,21 @@ compiled from a file with a problem.
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path as FilePath
 from typing import Final, TypeVar
 
 from remit.audit.redact import Redaction
-from remit.config import coverage
+from remit.config import coverage, credentials
 from remit.config.limits import read_limit
 from remit.config.load import MAX_FILE_BYTES, Plain, read_document
-from remit.config.places import is_local, parse_listen, parse_origin, parse_store, read_networks, read_upstream
+from remit.config.places import is_local, parse_listen, parse_origin, parse_store, parse_uri, read_networks, read_upstream
 from remit.config.problems import Path, Problems, policy_error
 from remit.config.schema import AuditShape, PolicyShape, SessionsShape
 from remit.config.shape import NAMED_SECTIONS, read_shape
 from remit.config.tools import check_routes, read_money, read_tool
+from remit.config.trust import read_proof, read_trust
+from remit.core.contract_limit_reading import MAX_LEDGER_CHARS
 from remit.core.money import check_currency
 from remit.core.policy import AuditRules, Policy, SessionRules
 from remit.core.reading import shown
@@ -46,7 +49,14 @@ class Loaded:
 
 
 def load_policy(content: str | bytes, *, source: str = "policy") -> Loaded:
-    """Compile the text of a policy. Raises `PolicyError` with every problem; `source` is what it calls the file."""
+    """Compile the text of a policy. Raises `PolicyError` with every problem; `source` is what it calls the file.
+
+    A text lies in no folder, so the files that it names are not looked at.
+    """
+    return _load(content, source=source, folder=None)
+
+
+def _load(content: str | bytes, *, source: str, folder: FilePath | None) -> Loaded:
     document = read_document(content, source=source)
     problems = Problems(document.lines, source=source)
     _check_sizes(document.data, problems)
@@ -56,7 +66,7 @@ def load_policy(content: str | bytes, *, source: str = "policy") -> Loaded:
         problems.raise_if_any()
         raise AssertionError("a file that is no mapping is a problem")
     data = content.encode() if isinstance(content, str) else content
-    policy = _compile(shape, document.data, hashlib.sha256(data).hexdigest(), problems)
+    policy = _compile(shape, document.data, hashlib.sha256(data).hexdigest(), folder, problems)
     problems.raise_if_any()
     return Loaded(policy, problems.warnings)
 
@@ -71,7 +81,7 @@ def _check_sizes(data: Plain, problems: Problems) -> None:
 
 
 def load_policy_file(path: str | FilePath, *, folder: str | FilePath | None = None) -> Loaded:
-    """Compile a policy file. A relative store lies beside the file, wherever the command was started.
+    """Compile a policy file. A relative store, and files of keys, lie beside it, wherever the command was started.
 
     `folder` is where the file will lie when that is not where it lies now, as when a draft is compared with the policy
     that it shall replace. Raises `PolicyError`, also when the file cannot be read.
@@ -84,9 +94,9 @@ def load_policy_file(path: str | FilePath, *, folder: str | FilePath | None = No
         reason = getattr(error, "strerror", None) or "it is not a file"
         text = f"the file cannot be read: {reason.lower()}"
         raise policy_error([(0, text)], source=source) from None
-    loaded = load_policy(content, source=source)
-    anchor = FilePath(path).parent if folder is None else FilePath(folder)
-    return replace(loaded, policy=replace(loaded.policy, store=_anchored(loaded.policy.store, anchor.absolute())))
+    anchor = (FilePath(path).parent if folder is None else FilePath(folder)).absolute()
+    loaded = _load(content, source=source, folder=anchor)
+    return replace(loaded, policy=replace(loaded.policy, store=_anchored(loaded.policy.store, anchor)))
 
 
 def _anchored(store: str, folder: FilePath) -> str:
@@ -96,11 +106,14 @@ def _anchored(store: str, folder: FilePath) -> str:
     return f"{SQLITE}{folder / store.removeprefix(SQLITE)}"
 
 
-def _compile(shape: PolicyShape, data: dict[str, Plain], digest: str, problems: Problems) -> Policy:
+def _compile(
+    shape: PolicyShape, data: dict[str, Plain], digest: str, folder: FilePath | None, problems: Problems
+) -> Policy:
     currency = None if problems.is_broken("currency") else problems.read(("currency",), check_currency, shape.currency)
     upstreams = _named(shape.upstreams, lambda name, item: read_upstream(name, item, problems))
     tools = _named(shape.tools, lambda name, item: read_tool(name, item, currency, problems))
     limits = _named(shape.limits, lambda name, item: read_limit(name, item, currency, problems))
+    public_url = _public_url(shape, problems)
     policy = Policy(
         digest=digest,
         currency=currency or "",
@@ -108,9 +121,12 @@ def _compile(shape: PolicyShape, data: dict[str, Plain], digest: str, problems: 
         limits=limits,
         upstreams=upstreams,
         listen=problems.read(("listen",), parse_listen, shape.listen) or "",
-        public_url=_public_url(shape, problems),
+        public_url=public_url,
         store=problems.read(("store",), parse_store, shape.store) or "",
         trusted_proxies=read_networks(shape, problems),
+        ledger=_ledger(shape, public_url, problems),
+        trust=read_trust(shape.trust, currency, folder, problems),
+        proof=read_proof(shape.proof, problems),
         sessions=_sessions(shape.sessions, currency, problems),
         audit=_audit(shape.audit, problems),
         redact_numbers=shape.redact_numbers,
@@ -133,6 +149,14 @@ def _public_url(shape: PolicyShape, problems: Problems) -> str:
             ("public_url",), "is not encrypted: keys that callers send can be read on the way, use `https://`"
         )
     return url
+
+
+def _ledger(shape: PolicyShape, public_url: str, problems: Problems) -> str:
+    """What contracts with limits call this guard: its own address, where nothing else is said."""
+    if shape.ledger is None:
+        return public_url
+    parse = partial(parse_uri, such_as="https://api.example.com", max_chars=MAX_LEDGER_CHARS)
+    return problems.read(("ledger",), parse, shape.ledger) or ""
 
 
 def _check_own_name(policy: Policy, problems: Problems) -> None:
@@ -178,15 +202,25 @@ def _check_together(policy: Policy, data: dict[str, Plain], problems: Problems) 
     _check_own_name(policy, problems)
     coverage.check_names(policy, all_names, problems)
     check_routes(policy.tools, problems)
-    if policy.currency and not problems.is_broken("limits"):
+    if policy.currency and not problems.is_broken("limits") and not problems.is_broken("trust"):
         coverage.check_money(policy, problems)
-    coverage.check_callers(policy, problems)
+    credentials.check_credentials(policy, problems)
+    _check_trust(policy, data, problems)
     if not problems.is_broken("tools") and not policy.tools:
         problems.add(("tools",), "names no tool: every call would be refused, add one")
     if policy.store == "memory:":
         problems.warn(("store",), "forgets everything when the process ends: every counter and budget starts again")
     if not problems.is_broken("tools") and not problems.is_broken("audit"):
         _warn_of_redaction(policy, problems)
+
+
+def _check_trust(policy: Policy, data: dict[str, Plain], problems: Problems) -> None:
+    if "trust" not in data:
+        if "ledger" in data:
+            problems.add(("ledger",), "has no effect: no contracts are accepted, add `trust`, or leave it out")
+    elif not policy.ledger:
+        text = "contracts with limits are refused, since they cannot name this guard: add `ledger`, or `public_url`"
+        problems.warn(("trust",), text)
 
 
 def _names(data: dict[str, Plain], section: str) -> frozenset[str] | None:

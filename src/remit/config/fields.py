@@ -14,6 +14,7 @@ WINDOW_PATTERN: Final = (
 )
 MONEY_PATTERN: Final = r"[0-9]{1,18}(\.[0-9]{1,6})? [A-Z]{3}"
 NAME_PATTERN: Final = r"^[A-Za-z0-9._@+-]{1,128}$"
+URI_PATTERN: Final = r"^[A-Za-z][A-Za-z0-9+.-]*:.+$"
 TOOL_NAME_PATTERN: Final = r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*"
 
 
@@ -36,8 +37,19 @@ Count: TypeAlias = Annotated[str, or_number(rf"^[0-9]{{1,16}}(/{WINDOW_PATTERN})
 ToolPattern: TypeAlias = Annotated[str, text(rf"^(\*|{TOOL_NAME_PATTERN}(\.\*)?)$")]
 Size: TypeAlias = Annotated[str, or_number(r"^[0-9]{1,10}( ?(B|KiB|MiB))?$")]
 DimensionName: TypeAlias = Literal[
-    *("agent", "actor", "caller", "user", "org", "account", "issuer", "contract", "key", "session"),
-    *("tool", "target", "address"),
+    "agent",
+    "actor",
+    "caller",
+    "user",
+    "org",
+    "account",
+    "issuer",
+    "contract",
+    "key",
+    "session",
+    "tool",
+    "target",
+    "address",
 ]
 Dimensions: TypeAlias = Annotated[
     list[DimensionName],

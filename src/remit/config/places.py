@@ -10,6 +10,7 @@ from typing import Final
 
 from remit.config.problems import Path, Problems
 from remit.config.schema import PolicyShape, UpstreamShape
+from remit.contracts.anchors import is_uri
 from remit.core.match import check_identifier
 from remit.core.policy import Upstream
 from remit.core.reading import is_digits, shown
@@ -71,6 +72,15 @@ def parse_origin(text: str) -> str:
     if port == 0:
         raise UsageError(f"{shown(text)} has no proper port: write a number from 1 to 65535")
     return f"{scheme}://{host}" if port is None else f"{scheme}://{host}:{port}"
+
+
+def parse_uri(text: str, *, such_as: str, max_chars: int = _MAX_URL_CHARS) -> str:
+    """Read a URI that is a name and compared exactly, so it is kept as it is written. Raises `UsageError`."""
+    if "@" in text.partition("//")[2].partition("/")[0]:
+        raise UsageError("a URI must not hold a user or a password: it is a name that everybody may know")
+    if not is_uri(text) or len(text) > max_chars:
+        raise UsageError(f"{shown(text)} is not a URI of up to {max_chars} characters: write one such as `{such_as}`")
+    return text
 
 
 def parse_listen(text: str) -> str:

@@ -8,13 +8,31 @@ core's own parsers, so that the error says what to write instead. The published 
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import ConfigDict, Discriminator, Field, Tag
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from remit.config.fields import (
+    MONEY_PATTERN,
+    NAME_PATTERN,
+    TOOL_NAME_PATTERN,
+    URI_PATTERN,
+    WINDOW_PATTERN,
+    Count,
+    Dimensions,
+    Duration,
+    Money,
+    Shape,
+    Size,
+    ToolPattern,
+    text,
+)
+from remit.config.trust_schema import IssuerShape, ProofShape, TrustShape
+
 SCHEMA_ID: Final = "urn:remit:policy:1"
+
 
 class UpstreamShape(Shape):
     """Where the calls of some tools go."""

@@ -11,10 +11,11 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from remit.config.fields import Shape
 from remit.config.load import Plain
 from remit.config.phrases import quoted
 from remit.config.problems import Path, Problems, spell_path
-from remit.config.schema import FUTURE_FIELDS, FUTURE_VALUES, SHAPES, PolicyShape, Shape
+from remit.config.schema import FUTURE_FIELDS, FUTURE_VALUES, SHAPES, PolicyShape
 from remit.core.reading import is_digits, shown
 
 NAMED_SECTIONS: Final = ("upstreams", "tools", "limits")
@@ -41,10 +42,16 @@ def _what_fits(data: dict[str, Plain], problems: Problems) -> dict[str, Plain]:
     fits: dict[str, Plain] = {}
     for field, value in data.items():
         if field in NAMED_SECTIONS and isinstance(value, dict):
-            fits[field] = {name: item for name, item in value.items() if not problems.is_broken(field, name)}
+            fits[field] = _fitting((field,), value, problems)
+        elif field == "trust" and isinstance(value, dict) and isinstance(issuers := value.get("issuers"), dict):
+            fits[field] = {"issuers": _fitting(("trust", "issuers"), issuers, problems)}
         elif not problems.is_broken(field):
             fits[field] = value
     return {**_PLACEHOLDERS, **fits}
+
+
+def _fitting(path: Path, items: dict[str, Plain], problems: Problems) -> dict[str, Plain]:
+    return {name: item for name, item in items.items() if not problems.is_broken(*path, name)}
 
 
 def _report_empty(value: Plain, path: Path, problems: Problems) -> None:
@@ -126,6 +133,8 @@ def _what(path: Path) -> str:
             return "a policy"
         case (section, _) if section in NAMED_SECTIONS:
             return f"{'an' if section == 'upstreams' else 'a'} {str(section)[:-1]}"
+        case ("trust", "issuers", _):
+            return "an issuer"
         case parent:
             return spell_path((parent[-1],))
 

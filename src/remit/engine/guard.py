@@ -29,6 +29,8 @@ MAX_TEMPLATES = 50_000
 MAX_PLANS = 4
 SWEEP_EVERY_S = 1.0
 SWEEP_LIMIT = 200
+STORE_DEADLINE_S = 3.0
+"""How long a call waits for its decision to become durable before it is refused with 503."""
 
 _log = logging.getLogger("remit.engine")
 
@@ -124,6 +126,7 @@ class Engine:
         self._ids = DecisionIds()
         self._templates: dict[tuple[str | None, ...], Template | StaticDenial] = {}
         self._sweeper: asyncio.Task[None] | None = None
+        self._giving_back: set[asyncio.Task[None]] = set()
         self.use(policy)
 
     def use(self, policy: Policy) -> None:
@@ -170,12 +173,32 @@ class Engine:
                 return await self._record_denial(denied, request, caller)
             draft = DecisionDraft(asked)
             plan = draft.plan = authorize(template, request, id=id_, epoch=self.store.epoch, record=draft)
-            outcome = await self.store.apply(plan.batch)
+            outcome = await self._apply_in_time(plan)
             if isinstance(outcome, ops.Stale):
                 self._templates.clear()
                 continue
             return self._answer(draft, plan)
         raise StoreUnavailable("the plan was stale each time it was made")
+
+    async def _apply_in_time(self, plan: Plan) -> ops.Outcome:
+        """Apply a plan, but not for ever. A hold that becomes durable after all is released: nothing was sent for it."""
+        if self.store.immediate:
+            return await self.store.apply(plan.batch)
+        try:
+            async with asyncio.timeout(STORE_DEADLINE_S):
+                return await self.store.apply(plan.batch)
+        except TimeoutError:
+            if plan.template.entries:
+                task = asyncio.create_task(self._give_back(plan.batch.id))
+                self._giving_back.add(task)
+                task.add_done_callback(self._giving_back.discard)
+            raise StoreUnavailable(f"the store did not answer within {STORE_DEADLINE_S} s") from None
+
+    async def _give_back(self, hold: str) -> None:
+        evidence = "the guard gave up waiting for its store, so nothing was sent"
+        with contextlib.suppress(StoreUnavailable):
+            draft = SettlementDraft(evidence=evidence)
+            await self.store.apply(ops.Batch(f"{hold}/release", (ops.Release(hold, evidence),), record=draft))
 
     def _answer(self, draft: DecisionDraft, plan: Plan) -> Call | Deny | Repeat:
         decision: Decision | None = draft.decision

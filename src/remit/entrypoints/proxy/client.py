@@ -141,8 +141,9 @@ class ClientConnection(asyncio.Protocol):
         buffer, at = self._buffer, self._at
         if buffer.startswith(CRLF, at) and not self._skipped_line:
             self._skipped_line = True  # RFC 9112 §2.2: one empty line before a request is forgiven
-            self._at = at = at + 2
+            self._use(at + 2)
             self._checked = 0
+            buffer, at = self._buffer, self._at
         end = buffer.find(END_OF_HEAD, at + self._checked - 3 if self._checked > 3 else at)
         if end < 0 or end - at > self._limits.max_head_bytes:
             self._check_beginning(buffer[at:])
@@ -210,11 +211,12 @@ class ClientConnection(asyncio.Protocol):
         elif self.ends:
             self._close()
         else:
-            self._read_deadline = self._loop.time() + self._times.keep_alive_s
-            if self.writable:  # otherwise the client does not take its answers and gets no more of them
-                self._go_on()
+            self._go_on()
 
     def _go_on(self) -> None:
+        if not self.writable:
+            return  # the client does not take its answers, so it gets no more of them until it does
+        self._read_deadline = self._loop.time() + self._times.keep_alive_s
         self._resume()
         if self._buffer:
             self._next_request()
@@ -365,6 +367,7 @@ class ClientConnection(asyncio.Protocol):
             return
         self._closing = True
         self._buffer = b""
+        self._at = 0
         self._linger_bytes = self._limits.linger_bytes
         self._read_deadline = self._loop.time() + self._times.linger_s
         self._resume()
