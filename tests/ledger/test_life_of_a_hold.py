@@ -267,6 +267,14 @@ def test_a_soft_limit_books_the_part_above_it_as_overage_from_the_hold_on() -> N
     assert desk.figures("c") == (9, 0, 0)
 
 
+def test_a_soft_limit_of_nothing_books_everything_as_overage() -> None:
+    desk = Desk()
+    desk.hold("h", entry("c", 0, 6, on_full=OnFull.EXCEED))
+    assert desk.figures("c") == (0, 0, 6)
+    desk.applied(ops.Commit("h", {"USD": 2}))
+    assert desk.figures("c") == (0, 0, 2)
+
+
 def test_a_soft_limit_that_is_extended_beyond_itself_goes_on_as_overage() -> None:
     desk = Desk()
     desk.hold("h", entry("c", 10, 6, on_full=OnFull.EXCEED))

@@ -148,15 +148,15 @@ async def test_revoking_the_root_or_its_holder_stops_every_descendant_at_once(by
 
 async def test_the_budget_of_an_issuer_caps_all_that_is_spent_under_one_root() -> None:
     a = root_agent()
-    async with house(OPEN, anchors=anchors(budget=Money(1_000_000, "USD"))) as home:
-        async with httpx.AsyncClient(base_url=home.url) as client:
-            assert await pay_until_refused(client, a.delegate("b"), home) == 2
-            assert (await pay(client, a)).json()["limit"] == "issuer budget"
-            assert await pay_until_refused(client, root_agent(), home) == 2
+    trusted = anchors(budget=Money(1_000_000, "USD"))
+    async with house(OPEN, anchors=trusted) as home, httpx.AsyncClient(base_url=home.url) as client:
+        assert await pay_until_refused(client, a.delegate("b"), home) == 2
+        assert (await pay(client, a)).json()["limit"] == "issuer budget"
+        assert await pay_until_refused(client, root_agent(), home) == 2
 
 
 async def test_a_closed_schedule_and_an_argument_that_is_not_allowed_are_403() -> None:
-    never = {"timezone": "UTC", "windows": []}
+    never: dict[str, object] = {"timezone": "UTC", "windows": []}
     closed = root_agent(schedule=never)
     async with house(OPEN, anchors=anchors()) as home, httpx.AsyncClient(base_url=home.url) as client:
         answer = await pay(client, closed)

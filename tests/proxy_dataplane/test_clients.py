@@ -352,3 +352,27 @@ async def test_an_uncaught_refusal_of_the_handler_reaches_the_client_as_its_stat
         received = await converse(on.address, b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n")
     assert statuses(received) == [404]
     assert received.endswith(b"\r\n\r\n")
+
+
+async def test_a_callback_that_fails_when_its_client_leaves_is_logged_and_harms_nobody(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    begun, over = asyncio.Event(), asyncio.Event()
+
+    def fail() -> None:
+        over.set()
+        raise ZeroDivisionError
+
+    async def handler(exchange: Exchange) -> None:
+        exchange.on_gone(fail)
+        begun.set()
+        await over.wait()
+
+    async with listening(handler) as on:
+        async with connected(on.address) as peer:
+            await peer.send(GET)
+            await begun.wait()
+        await eventually(lambda: on.server.counts.connections == 0)
+    assert [record.message for record in caplog.records] == [
+        "what a request had asked for, should its client leave, failed"
+    ]

@@ -204,6 +204,7 @@ def _check_together(policy: Policy, data: dict[str, Plain], problems: Problems) 
     check_routes(policy.tools, problems)
     if policy.currency and not problems.is_broken("limits") and not problems.is_broken("trust"):
         coverage.check_money(policy, problems)
+    coverage.check_weights(policy, problems)
     credentials.check_credentials(policy, problems)
     _check_trust(policy, data, problems)
     if not problems.is_broken("tools") and not policy.tools:

@@ -1,25 +1,28 @@
 """What only shows when tools and limits are seen together: money that nothing holds, names that mean nothing.
 
 A priced tool must stand under an enforced budget that its callers cannot multiply: one that counts per user, org, account
-or key, or for everybody together. A session or an agent is no such thing, because a caller can have as many as it likes.
-What is allowed but probably not meant is a warning.
+or issuer, or for everybody together. A session or an agent is no such thing, because a caller can have as many as it
+likes. Callers cannot make API keys either, but holders of contracts make themselves keys, by delegating to them; so a
+budget per key is enough only where no contract can allow the tool, or where each issuer that may give it has a budget of
+its own. What is allowed but probably not meant is a warning.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from remit.config.phrases import join_and, quoted
 from remit.config.problems import Path, Problems
 from remit.core.match import parse_tool_patterns
 from remit.core.money import format_micros
-from remit.core.policy import UNMINTABLE, Budget, Dimension, Limit, Mode, Policy, Risk, Tool, Units
+from remit.core.policy import UNMINTABLE, Budget, Dimension, IssuerTrust, Limit, Mode, Policy, Tool, Units
 from remit.core.reading import shown
 
-ANONYMOUS_HAVE: Final = frozenset({Dimension.CALLER, Dimension.TOOL, Dimension.TARGET, Dimension.ADDRESS})
-"""The dimensions that have a value for a caller without a credential."""
+HOLDS_KEYS: Final = UNMINTABLE | {Dimension.TOOL}
+"""A budget that counts by nothing else cannot be multiplied by who has an API key: a policy names its tools."""
 
-HOLDS_MONEY: Final = UNMINTABLE | {Dimension.TOOL}
-"""A budget that counts by nothing else cannot be multiplied by a caller: there are as many tools as the policy names."""
+HOLDS_ALL: Final = HOLDS_KEYS - {Dimension.KEY}
+"""A budget that counts by nothing else cannot be multiplied by anybody, whatever the credential."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +44,16 @@ def covered(limit: Limit, tools: Iterable[Tool]) -> list[Tool]:
     return [tool for tool in tools if patterns.match(tool.name)]
 
 
-def holds_money(limit: Limit) -> bool:
-    """Whether a limit is a budget that every caller stands under and none can multiply."""
+def givers(policy: Policy, tools: Iterable[Tool]) -> dict[str, list[IssuerTrust]]:
+    """For each of `tools`, the issuers whose contracts may allow it."""
+    patterns = [(issuer, parse_tool_patterns(issuer.tools)) for issuer in policy.trust.values()]
+    return {tool.name: [issuer for issuer, given in patterns if given.match(tool.name)] for tool in tools}
+
+
+def holds_money(limit: Limit, dimensions: frozenset[Dimension]) -> bool:
+    """Whether a limit is a budget that everybody stands under, and that nobody can multiply who can make no `dimensions`."""
     is_hard = isinstance(limit.rule, Budget) and limit.mode is Mode.ENFORCE
-    return is_hard and not limit.agents and HOLDS_MONEY.issuperset(limit.per)
+    return is_hard and not limit.agents and dimensions.issuperset(limit.per)
 
 
 def check_names(policy: Policy, names: Names, problems: Problems) -> None:
@@ -55,20 +64,33 @@ def check_names(policy: Policy, names: Names, problems: Problems) -> None:
             _unknown(("tools", tool.name, "upstream"), what, tool.upstream, names.upstreams, problems)
     if names.tools is None:
         return
+    meant = _meant(names.tools)
     for limit in policy.limits.values():
-        _check_limit_names(limit, names.tools, problems)
+        _check_patterns(("limits", limit.name, "tools"), limit.tools, names.tools, meant, problems)
+        _check_weighed(limit, names.tools, problems)
+    for issuer in policy.trust.values():
+        _check_patterns(("trust", "issuers", issuer.name, "tools"), issuer.tools, names.tools, meant, problems)
     used = {tool.upstream for tool in policy.tools.values()}
     for name in policy.upstreams:
         if name not in used:
             problems.warn(("upstreams", name), "no tool uses it")
 
 
-def _check_limit_names(limit: Limit, tools: frozenset[str], problems: Problems) -> None:
-    for index, pattern in enumerate(limit.tools):
-        matching = parse_tool_patterns([pattern])
-        if not any(matching.match(tool) for tool in tools):
-            what = f"no tool is called {shown(pattern)}"
-            _unknown(("limits", limit.name, "tools", index), what, pattern, tools, problems)
+def _meant(tools: Iterable[str]) -> frozenset[str]:
+    """Every pattern that some tool matches."""
+    prefixes = {f"{tool[: at + 1]}*" for tool in tools for at, char in enumerate(tool) if char == "."}
+    return frozenset({"*", *prefixes, *tools})
+
+
+def _check_patterns(
+    path: Path, patterns: Iterable[str], tools: frozenset[str], meant: frozenset[str], problems: Problems
+) -> None:
+    for index, pattern in enumerate(patterns):
+        if pattern not in meant:
+            _unknown((*path, index), f"no tool is called {shown(pattern)}", pattern, tools, problems)
+
+
+def _check_weighed(limit: Limit, tools: frozenset[str], problems: Problems) -> None:
     if not isinstance(limit.rule, Units):
         return
     for name in limit.rule.weights:
@@ -87,31 +109,45 @@ def check_money(policy: Policy, problems: Problems) -> None:
     """Report priced tools that no budget holds, and warn of budgets that can never be used."""
     limits, currency = policy.limits, policy.currency
     priced = [tool for tool in policy.tools.values() if tool.price is not None and tool.price.hold_micros > 0]
-    held = {tool.name for limit in limits.values() if holds_money(limit) for tool in covered(limit, priced)}
+    held = _held(limits, priced, HOLDS_ALL)
+    held_keys = _held(limits, priced, HOLDS_KEYS)
+    giving = givers(policy, priced)
     for tool in priced:
-        if tool.name not in held:
-            problems.add(("tools", tool.name, "price"), _unheld(tool, limits, currency))
+        unbounded = [issuer.name for issuer in giving[tool.name] if issuer.budget is None]
+        if tool.name not in held and (unbounded or tool.name not in held_keys):
+            problems.add(("tools", tool.name, "price"), _unheld(tool, limits, currency, unbounded))
     for limit in limits.values():
         if isinstance(limit.rule, Budget):
             _warn_of_budget(limit, limit.rule, priced, currency, problems)
 
 
-def _unheld(tool: Tool, limits: Mapping[str, Limit], currency: str) -> str:
+def _held(limits: Mapping[str, Limit], priced: list[Tool], dimensions: frozenset[Dimension]) -> set[str]:
+    holding = [limit for limit in limits.values() if holds_money(limit, dimensions)]
+    return {tool.name for limit in holding for tool in covered(limit, priced)}
+
+
+def _unheld(tool: Tool, limits: Mapping[str, Limit], currency: str, unbounded: list[str]) -> str:
     near = [limit for limit in limits.values() if isinstance(limit.rule, Budget) and covers(limit, tool.name)]
-    why = "; ".join(_why_not(limit) for limit in near[:3])
+    why = "; ".join(_why_not(limit, unbounded) for limit in near[:3])
     return (
         f"calls cost money and no enforced budget holds their callers{f' ({why})' if why else ''}: "
         f"add a limit such as `org-money: {{budget: 100 {currency}/day, per: org}}`"
     )
 
 
-def _why_not(limit: Limit) -> str:
+def _why_not(limit: Limit, unbounded: list[str]) -> str:
     if limit.mode is not Mode.ENFORCE:
         return f"`{limit.name}` does not enforce"
     if limit.agents:
         return f"`{limit.name}` concerns some agents only"
-    minted = next(dimension for dimension in limit.per if dimension not in HOLDS_MONEY)
-    return f"`{limit.name}` counts per {minted.value}, and callers can have any number of those"
+    minted = next((dimension for dimension in limit.per if dimension not in HOLDS_KEYS), None)
+    if minted is not None:
+        return f"`{limit.name}` counts per {minted.value}, and callers can have any number of those"
+    issuers = f"{'issuer' if len(unbounded) == 1 else 'issuers'} {join_and(quoted(unbounded[:3]))}"
+    return (
+        f"`{limit.name}` counts per key, and holders of contracts can have any number of those, by delegating, which no "
+        f"`budget` of the {issuers} bounds"
+    )
 
 
 def _warn_of_budget(limit: Limit, rule: Budget, priced: list[Tool], currency: str, problems: Problems) -> None:
@@ -126,32 +162,12 @@ def _warn_of_budget(limit: Limit, rule: Budget, priced: list[Tool], currency: st
             problems.warn((*path, "budget"), f"`{tool.name}` can never be called: it holds {cost}, which is more")
 
 
-def check_callers(policy: Policy, problems: Problems) -> None:
-    """Warn where callers or calls have no value for what a limit counts by, and where a promise is not kept yet."""
-    for tool in policy.tools.values():
-        path: Path = ("tools", tool.name)
-        if tool.anonymous and tool.price is not None and tool.price.hold_micros > 0:
-            text = "a call that costs money needs a credential, since no budget holds the nameless: leave it out"
-            problems.add((*path, "anonymous"), text)
-        if tool.risk is Risk.HIGH and tool.anonymous:
-            problems.add((*path, "anonymous"), "a high-risk tool needs a credential: leave it out")
-        elif tool.risk is Risk.HIGH:
-            text = "stronger credentials are not supported yet: until they are, any API key for the tool may call it"
-            problems.warn((*path, "risk"), text)
+def check_weights(policy: Policy, problems: Problems) -> None:
+    """Warn of limits that count what calls do not have, and of calls that can never fit."""
     for limit in policy.limits.values():
         concerned = covered(limit, policy.tools.values())
-        _warn_of_nameless(limit, [tool for tool in concerned if tool.anonymous], problems)
         _warn_of_targets(limit, concerned, problems)
         _warn_of_weights(limit, concerned, problems)
-
-
-def _warn_of_nameless(limit: Limit, tools: list[Tool], problems: Problems) -> None:
-    lacking = [dimension.value for dimension in limit.per if dimension not in ANONYMOUS_HAVE]
-    if not lacking or limit.agents or limit.mode is Mode.OBSERVE or isinstance(limit.rule, Budget):
-        return
-    for tool in tools:
-        text = f"`{tool.name}` is anonymous, but callers without a credential have no {lacking[0]}: they are refused"
-        problems.warn(("limits", limit.name, "per"), text)
 
 
 def _warn_of_targets(limit: Limit, tools: list[Tool], problems: Problems) -> None:

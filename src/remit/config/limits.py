@@ -10,6 +10,7 @@ from remit.config.problems import Path, Problems
 from remit.config.schema import LimitShape
 from remit.config.tools import wrong_currency
 from remit.core import units
+from remit.core.contract_limits import RESERVED_CELL_NAME
 from remit.core.match import check_identifier, is_identifier, parse_tool_patterns
 from remit.core.money import ceil_div
 from remit.core.policy import Budget, Concurrent, Dimension, Failures, Limit, Mode, Only, Quota, Rate, Rule, Units
@@ -20,8 +21,13 @@ from remit.core.zones import DEFAULT_ZONE, check_zone
 from remit.errors import UsageError
 
 KINDS: Final = ("rate", "quota", "units", "budget", "concurrent", "failures", "only")
-RESERVED_NAMES: Final = frozenset({"gate", "idempotency", "key", "session"})
-"""Names that Remit's own cells have."""
+RESERVED_NAMES: Final = frozenset(
+    {
+        *("gate", "idempotency", "key", "session"),
+        *(RESERVED_CELL_NAME, "expiry", "holder", "issuer-budget", "issuer_budget", "schedule"),
+    }
+)
+"""Names that Remit's own cells have, and those that denials call the parts of contracts by."""
 
 SHORTEST_INTERVAL_US: Final = 100
 """10,000 calls a second: above it, rounding the interval up to a microsecond would cost more than a percent."""
@@ -190,8 +196,8 @@ def _check_agent(text: str) -> str:
     kind, colon, name = text.partition(":")
     if not colon or kind not in ("key", "agent"):
         raise UsageError(
-            f"{shown(text)} is no verified identity: write `key:` and the id of a key, or `agent:` and the agent that "
-            "keys are made for"
+            f"{shown(text)} is no verified identity: write `key:` and the id of a key or the thumbprint of a holder, or "
+            "`agent:` and the agent that API keys are made for"
         )
     if not is_identifier(name):
         raise UsageError(f"{shown(name)} is not a name: write up to 128 of `A-Z a-z 0-9 . _ @ + -` after `{kind}:`")

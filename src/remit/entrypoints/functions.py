@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar
 
+from remit.contracts import TrustAnchors
 from remit.core import units
 from remit.core.caller import Caller, CredentialKind, Session
 from remit.core.decision import Deny, Repeat
@@ -23,8 +24,9 @@ from remit.core.schedule import Calendar, CalendarUnit, period_at
 from remit.engine.guard import Call, Engine
 from remit.engine.sync import Portal
 from remit.entrypoints.leash import ACTIVE, Denied, Run
-from remit.entrypoints.wrapping import Guarded, wrap
-from remit.errors import UsageError
+from remit.entrypoints.presenting import PRESENTED, Presented, Presenting, Verifier
+from remit.entrypoints.wrapping import Given, Guarded, wrap
+from remit.errors import CredentialError, UsageError
 from remit.ports import Store
 from remit.stores.opening import MEMORY, open_store
 
@@ -42,7 +44,8 @@ class Guard:
 
     `store` is `memory:` or `sqlite:///path`; `currency` is the one that all costs are in. `budget`, `calls` and `rate`
     cap everything this guard guards, together (`"20 USD/day"`, `"1000/hour"`, `"5/second"`). `agent` and `user` name
-    the caller in the audit log.
+    the caller in the audit log. With `trust` (who may sign roots) the guard accepts contracts of other agents
+    (`presented`), whose proofs must name `audience`.
     """
 
     def __init__(
@@ -55,6 +58,8 @@ class Guard:
         rate: str | None = None,
         agent: str = "local",
         user: str | None = None,
+        trust: TrustAnchors | None = None,
+        audience: str = "",
     ) -> None:
         """Opens the store. Raises `UsageError` for texts it cannot read and `StoreError` for a store it cannot open."""
         self._currency = check_currency(currency)
@@ -63,6 +68,7 @@ class Guard:
         self._caller = Caller(
             kind=CredentialKind.LOCAL, id="local", address="local", agent=agent, user=user, tools=("*",)
         )
+        self._verifier = None if trust is None else Verifier(trust, audience)
         self._portal = Portal(immediate=store == MEMORY)
         try:
             self._store: Store = self._portal.call(open_store(store, owner_note="remit.Guard"))
@@ -178,21 +184,47 @@ class Guard:
 
         return Run(name, open_session)
 
-    async def admit(self, name: str, cost_micros: int | None) -> Call:
+    def presented(self, chain: str, proof: str) -> Presenting:
+        """The call inside `with guard.presented(chain, proof)` is made by the holder of that contract chain.
+
+        `proof` is for one call of one tool with its arguments (`remit.contracts.make_tool_proof`).
+        """
+        if self._verifier is None:
+            raise UsageError("this guard trusts no issuer: give it `trust` and an `audience`")
+        return Presenting(Presented(chain, proof))
+
+    async def admit(self, name: str, cost_micros: int | None, given: Given) -> Call:
         """Decide one call of the tool `name` inside the active run. Raises `Denied`."""
         caller = replace(self._caller, session=ACTIVE.get())
         request = Request(tool=name, cost_micros=cost_micros)
-        tool = self._tools[name]
-        price = tool.price.hold_micros if cost_micros is None and tool.price is not None else cost_micros
-        if price and caller.session is None and not self._capped(name):
+        presented = PRESENTED.get()
+        decided: Call | Deny | Repeat
+        if presented is not None and self._verifier is not None:
+            decided = await self._admit_presented(presented, request, given)
+        elif self._costs(name, cost_micros) and caller.session is None and not self._capped(name):
             detail = f"`{name}` costs money and no budget covers it."
-            decided: Call | Deny | Repeat = await self._engine.refuse(Reason.BUDGET_REQUIRED, detail, request, caller)
+            decided = await self._engine.refuse(Reason.BUDGET_REQUIRED, detail, request, caller)
         else:
             decided = await self._engine.admit(request, caller)
         if isinstance(decided, Deny):
             raise Denied(decided)
         assert isinstance(decided, Call)
         return decided
+
+    async def _admit_presented(self, presented: Presented, request: Request, given: Given) -> Call | Deny | Repeat:
+        assert self._verifier is not None
+        now_us = self._store.now_us()
+        try:
+            arguments = given()
+            caller, proof = self._verifier.caller(presented, tool=request.tool, given=arguments, now_us=now_us)
+        except CredentialError as error:
+            return await self._engine.refuse(Reason(error.reason), f"{error}.", request, self._caller)
+        asked = replace(request, given=arguments, arguments=arguments, proof=proof)
+        return await self._engine.admit(asked, replace(caller, session=ACTIVE.get()))
+
+    def _costs(self, name: str, cost_micros: int | None) -> bool:
+        price = self._tools[name].price
+        return bool(price.hold_micros if cost_micros is None and price is not None else cost_micros)
 
     def _capped(self, name: str) -> bool:
         """Whether some budget of this guard covers the tool."""

@@ -12,18 +12,23 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from dataclasses import dataclass
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
+from remit.core.strict_json import JsonValue
 from remit.engine.guard import Call
+from remit.entrypoints.presenting import given_arguments
 from remit.errors import UsageError
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
+Given = Callable[[], dict[str, JsonValue]]
+
+
 class Guarding(Protocol):
     """What a wrapped function asks of its guard."""
 
-    async def admit(self, name: str, cost_micros: int | None) -> Call:
-        """Decide one call; raises `Denied`."""
+    async def admit(self, name: str, cost_micros: int | None, given: Given) -> Call:
+        """Decide one call; `given` gives its arguments by name where they matter. Raises `Denied`."""
         ...
 
     def call(self, work: Coroutine[Any, Any, R]) -> R:
@@ -52,6 +57,13 @@ class Guarded:
     def cost_micros(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> int | None:
         """What this call may cost, if that depends on its arguments."""
         return None if self.cost is None else self.guard.micros(self.cost(*arguments, **named))
+
+    def admission(
+        self, function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]
+    ) -> Coroutine[Any, Any, Call]:
+        """The decision about one call of `function`."""
+        given = functools.partial(given_arguments, function, arguments, named)
+        return self.guard.admit(self.name, self.cost_micros(arguments, named), given)
 
     def settled(self, call: Call, result: object) -> Coroutine[Any, Any, object]:
         """The settlement of a call that returned."""
@@ -88,7 +100,7 @@ def _function(guarded: Guarded, function: Callable[..., Any]) -> Callable[..., A
     guard = guarded.guard
 
     def call_it(*arguments: Any, **named: Any) -> Any:
-        call = guard.call(guard.admit(guarded.name, guarded.cost_micros(arguments, named)))
+        call = guard.call(guarded.admission(function, arguments, named))
         time.sleep(call.decision.wait_us / 1_000_000)
         try:
             result = function(*arguments, **named)
@@ -105,7 +117,7 @@ def _coroutine(guarded: Guarded, function: Callable[..., Any]) -> Callable[..., 
     guard = guarded.guard
 
     async def call_it(*arguments: Any, **named: Any) -> Any:
-        call = await guard.acall(guard.admit(guarded.name, guarded.cost_micros(arguments, named)))
+        call = await guard.acall(guarded.admission(function, arguments, named))
         try:
             if call.decision.wait_us:
                 await sleep(call.decision.wait_us / 1_000_000)
@@ -123,7 +135,7 @@ def _generator(guarded: Guarded, function: Callable[..., Any]) -> Callable[..., 
     guard = guarded.guard
 
     def call_it(*arguments: Any, **named: Any) -> Generator[Any, Any, Any]:
-        call = guard.call(guard.admit(guarded.name, guarded.cost_micros(arguments, named)))
+        call = guard.call(guarded.admission(function, arguments, named))
         time.sleep(call.decision.wait_us / 1_000_000)
         try:
             result = yield from function(*arguments, **named)
@@ -143,7 +155,7 @@ def _async_generator(guarded: Guarded, function: Callable[..., Any]) -> Callable
     guard = guarded.guard
 
     async def call_it(*arguments: Any, **named: Any) -> AsyncGenerator[Any, Any]:
-        call = await guard.acall(guard.admit(guarded.name, guarded.cost_micros(arguments, named)))
+        call = await guard.acall(guarded.admission(function, arguments, named))
         inner = function(*arguments, **named)
         try:
             if call.decision.wait_us:

@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 from remit.contracts import HttpCall, PrivateKey, chain_name, make_dpop, read_private_key, read_unverified_chain
@@ -28,6 +28,7 @@ CHAINS_PATH: Final = "/.well-known/remit/chains"
 
 Clock = Callable[[], int]
 RandomBytes = Callable[[int], bytes]
+Known = TypeVar("Known")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,8 @@ class Signer:
     """Makes the headers of requests with one credential and the private key that it is bound to.
 
     `origin` is the one guard (`https://api.example.com`) that gets to see the credential; None: whoever is asked.
-    `session` is the id of a run that the calls belong to. Raises `UsageError`.
+    `session` is the id of a run that the calls belong to. `may_upload` says that the credential is a chain, which a guard
+    can keep when it is long. Raises `UsageError`.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Signer:
         *,
         origin: str | None = None,
         session: str | None = None,
+        may_upload: bool = False,
         now_us: Clock = lambda: time.time_ns() // 1000,
         random_bytes: RandomBytes = os.urandom,
     ) -> None:
@@ -64,8 +67,9 @@ class Signer:
         self._session: Final = session
         self._now_us: Final = now_us
         self._random_bytes: Final = random_bytes
+        self._may_upload: Final = may_upload and len(credential) > UPLOAD_ABOVE_CHARS
         self._nonces: Final[dict[str, str]] = {}
-        self._keep_chain: Final[dict[str, bool]] = {}
+        self._is_kept: Final[dict[str, bool]] = {}
 
     def __repr__(self) -> str:
         return f"Signer(key {self._key.public.thumbprint})"
@@ -80,25 +84,27 @@ class Signer:
         `url` is absolute and as it will be sent: escaped, its query included. Raises `UsageError` for any other.
         """
         target = _split(url)
-        kept = self._keep_chain.get(target.origin, False)
-        credential = chain_name(self._credential) if kept else self._credential
+        is_kept = self._is_kept.get(target.origin, False)
+        credential = chain_name(self._credential) if is_kept else self._credential
         return {"authorization": f"DPoP {credential}", "dpop": self._proof(method, target, body)}
 
     def learn(self, url: str, status: int, headers: Mapping[str, str]) -> bool:
         """Keep the nonce that an answer gives, and say whether it asks for the request to be signed and sent again.
 
-        `headers` are looked up in lower case.
+        `headers` are looked up in lower case. A guard that refuses a chain by its name gets it anew with the next request.
         """
-        nonce = headers.get("dpop-nonce", "")
+        origin, nonce = _split(url).origin, headers.get("dpop-nonce", "")
+        if status == 401 and self._is_kept.get(origin, False):
+            self._is_kept.pop(origin)
         if not 0 < len(nonce) <= MAX_NONCE_CHARS or not nonce.isascii() or not nonce.isprintable():
             return False
-        _remember(self._nonces, _split(url).origin, nonce)
+        _remember(self._nonces, origin, nonce)
         return status == 401 and "use_dpop_nonce" in headers.get("www-authenticate", "")
 
     def upload_for(self, url: str) -> Upload | None:
         """The request to make before one for `url`, if the chain is long and that guard has not been given it yet."""
         target = _split(url)
-        if len(self._credential) <= UPLOAD_ABOVE_CHARS or target.origin in self._keep_chain:
+        if not self._may_upload or target.origin in self._is_kept:
             return None
         body = self._credential.encode()
         to = _Target(target.origin, CHAINS_PATH, b"")
@@ -106,14 +112,13 @@ class Signer:
         return Upload(url=f"{target.origin}{CHAINS_PATH}", headers=headers, body=body)
 
     def uploaded(self, url: str, status: int) -> None:
-        """Take note of how an upload was answered: where it was not accepted, requests carry the chain themselves."""
-        _remember(self._keep_chain, _split(url).origin, status == 201)
+        """Take note of how an upload was answered: where it is refused for good, requests carry the chain themselves."""
+        if status < 500:
+            _remember(self._is_kept, _split(url).origin, status == 201)
 
     def _proof(self, method: str, target: "_Target", body: bytes | str | None) -> str:
         raw = body.encode() if isinstance(body, str) else body or b""
-        call = HttpCall(
-            method=method.upper(), origin=target.origin, path=target.path, query=target.query, body=raw
-        )  # fmt: skip
+        call = HttpCall(method=method.upper(), origin=target.origin, path=target.path, query=target.query, body=raw)
         return make_dpop(
             self._key,
             call,
@@ -138,7 +143,7 @@ def contract_signer(
         raise UsageError(
             f"the key `{key.public.thumbprint}` is not the one that the contract was made for: that is `{holder.thumbprint}`"
         )
-    return Signer(text, key, origin=origin, session=session)
+    return Signer(text, key, origin=origin, session=session, may_upload=True)
 
 
 def key_signer(
@@ -176,7 +181,7 @@ def _split(url: str) -> _Target:
     return _Target(f"{parts.scheme}://{host}", parts.path or "/", parts.query.encode())
 
 
-def _remember[T](known: dict[str, T], origin: str, value: T) -> None:
+def _remember(known: dict[str, Known], origin: str, value: Known) -> None:
     known.pop(origin, None)
     while len(known) >= MAX_ORIGINS:
         known.pop(next(iter(known)))

@@ -58,8 +58,8 @@ class UpstreamLimits:
     """What one upstream may be asked for at once, and how long its answers may take.
 
     `queue_us` bounds the wait for a free connection; `connect_us` name resolution, TCP and TLS together; `head_us` the
-    time from the request to the head of its answer; `read_us` the gap between two reads of a body that somebody is
-    waiting for; `total_us` the whole answer (None: no bound). `idle_us` lies below the five seconds after which
+    time from the request to the head of its answer; `read_us` the silence in its body, unless we are the slow
+    ones; `total_us` the whole answer (None: no bound). `idle_us` lies below the five seconds after which
     common servers close an idle connection, since a call that meets that closing ends in doubt.
     """
 

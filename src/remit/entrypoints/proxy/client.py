@@ -18,16 +18,15 @@ from remit.entrypoints.proxy.exchange import WireExchange
 from remit.entrypoints.proxy.framing import (
     CRLF,
     END_OF_HEAD,
-    HeaderMemo,
     Malformed,
     is_clean_so_far,
     write_refusal,
 )
-from remit.entrypoints.proxy.heads import read_request
+from remit.entrypoints.proxy.heads import RequestReader
 from remit.entrypoints.proxy.reception import Reception, Refusal, peer_address
 from remit.errors import BadRequest, ClientGone
 
-REMEMBERED_HEAD_BYTES = 2048
+OUR_FAULT = 500
 NEVER = float("inf")
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
@@ -38,6 +37,7 @@ class ClientConnection(asyncio.Protocol):
     """The protocol object of one accepted socket; the `Wire` of its exchanges."""
 
     _transport: asyncio.Transport
+    _heads: RequestReader
 
     def __init__(self, reception: Reception) -> None:
         self._reception = reception
@@ -45,14 +45,12 @@ class ClientConnection(asyncio.Protocol):
         self._times = reception.times
         self._loop = reception.loop
         self._peer = ""
-        self._memo: HeaderMemo = {}
-        self._last_raw = b""  # clients repeat themselves: the same bytes mean the same head
-        self._last_head: RequestHead | None = None
         self._buffer = b""
         self._at = 0  # where in the buffer the bytes begin that were not used yet
         self._checked = 0  # so many of them are clean and hold no end of a head
         self._skipped_line = False
         self._paused = False
+        self._held_back = False
         self._exchange: WireExchange | None = None
         self._task: asyncio.Task[None] | None = None
         self._reader: asyncio.Future[None] | None = None
@@ -74,6 +72,7 @@ class ClientConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's has the methods and not the class
         self._peer = peer_address(transport.get_extra_info("peername"))
+        self._heads = RequestReader(peer=self._peer, limits=self._limits)
         reception = self._reception
         reception.connections.add(self)
         reception.emptied.clear()
@@ -119,7 +118,7 @@ class ClientConnection(asyncio.Protocol):
         self._unsent = 0
         if self._drainer is not None and not self._drainer.done():
             self._drainer.set_result(None)
-        elif self._exchange is None and not self._closing:
+        elif self._held_back:
             self._go_on()
 
     # From bytes to requests.
@@ -152,12 +151,7 @@ class ClientConnection(asyncio.Protocol):
         self._use(end + 4)
         self._checked = 0
         self._skipped_line = False
-        if self._last_head is None or raw != self._last_raw:
-            head = read_request(raw, peer=self._peer, limits=self._limits, memo=self._memo)
-            if len(raw) > REMEMBERED_HEAD_BYTES:
-                return head
-            self._last_raw, self._last_head = raw, head
-        return self._last_head
+        return self._heads.read(raw)
 
     def _use(self, up_to: int) -> None:
         """Count the buffer as used up to there. Moving what is left would cost a client's pipeline its square."""
@@ -214,7 +208,8 @@ class ClientConnection(asyncio.Protocol):
             self._go_on()
 
     def _go_on(self) -> None:
-        if not self.writable:
+        self._held_back = not self.writable
+        if self._held_back:
             return  # the client does not take its answers, so it gets no more of them until it does
         self._read_deadline = self._loop.time() + self._times.keep_alive_s
         self._resume()
@@ -356,6 +351,8 @@ class ClientConnection(asyncio.Protocol):
     def _refuse(self, problem: BadRequest, *, bodiless: bool = False) -> None:
         self.write(write_refusal(problem, date=self.date_line(), bodiless=bodiless))
         self._close()
+        if problem.status == OUR_FAULT:
+            return
         reception = self._reception
         reception.refused += 1
         if reception.on_refusal is not None:
@@ -382,7 +379,10 @@ class ClientConnection(asyncio.Protocol):
             if waiting is not None and not waiting.done():
                 waiting.set_exception(ClientGone("the client closed its connection before its answer was complete"))
         if self._exchange is not None:
-            self._exchange.client_left()
+            try:
+                self._exchange.client_left()
+            except Exception:
+                _log.exception("what a request had asked for, should its client leave, failed")
 
 
 def _too_slow() -> BadRequest:
@@ -390,4 +390,4 @@ def _too_slow() -> BadRequest:
 
 
 def _our_fault() -> BadRequest:
-    return BadRequest("", status=500)
+    return BadRequest("", status=OUR_FAULT)

@@ -20,6 +20,8 @@ from remit.entrypoints.proxy.framing import (
     read_fields,
 )
 
+REMEMBERED_HEAD_BYTES = 2048
+
 _VERSION = re.compile(rb"HTTP/[0-9]\.[0-9]")
 _MINORS = {b"HTTP/1.1": 1, b"HTTP/1.0": 0}
 # uri-host [ ":" port ] of RFC 9110 §7.2: a name or IPv4 address, or an IPv6 address in brackets.
@@ -28,6 +30,28 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-
 # Fields that steer reading, and may be lists.
 _NO_OPTIONS: frozenset[bytes] = frozenset()
 _STEERING_LISTS = frozenset({b"connection", b"http2-settings", b"upgrade"})
+
+
+class RequestReader:
+    """Reads the heads of one client connection, and knows what it read before: the same bytes mean the same head."""
+
+    __slots__ = ("_head", "_limits", "_memo", "_peer", "_raw")
+
+    def __init__(self, *, peer: str, limits: ServerLimits) -> None:
+        self._peer = peer
+        self._limits = limits
+        self._memo: HeaderMemo = {}
+        self._raw = b""
+        self._head: RequestHead | None = None
+
+    def read(self, raw: bytes) -> RequestHead:
+        """As `read_request`."""
+        if self._head is not None and raw == self._raw:
+            return self._head
+        head = read_request(raw, peer=self._peer, limits=self._limits, memo=self._memo)
+        if len(raw) <= REMEMBERED_HEAD_BYTES:
+            self._raw, self._head = raw, head
+        return head
 
 
 def read_request(raw: bytes, *, peer: str, limits: ServerLimits, memo: HeaderMemo) -> RequestHead:
@@ -126,6 +150,27 @@ class ResponseHead(NamedTuple):
 
 
 _RESPONSE_SINGLE = frozenset({b"content-length", b"content-type", b"transfer-encoding"})
+
+
+class ResponseReader:
+    """The same for the heads of one connection to an upstream."""
+
+    __slots__ = ("_head", "_limits", "_memo", "_raw")
+
+    def __init__(self, *, limits: UpstreamLimits) -> None:
+        self._limits = limits
+        self._memo: HeaderMemo = {}
+        self._raw = b""
+        self._head: ResponseHead | None = None
+
+    def read(self, raw: bytes) -> ResponseHead:
+        """As `read_response`."""
+        if self._head is not None and raw == self._raw:
+            return self._head
+        head = read_response(raw, limits=self._limits, memo=self._memo)
+        if len(raw) <= REMEMBERED_HEAD_BYTES:
+            self._raw, self._head = raw, head
+        return head
 
 
 def read_response(raw: bytes, *, limits: UpstreamLimits, memo: HeaderMemo) -> ResponseHead:

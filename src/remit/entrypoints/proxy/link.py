@@ -13,13 +13,12 @@ from typing import Protocol, Self, cast
 
 from remit.entrypoints.proxy.bodies import BodyReader, ChunkedBody, SizedBody, UnsizedBody
 from remit.entrypoints.proxy.bounds import UpstreamLimits
-from remit.entrypoints.proxy.framing import END_OF_HEAD, HeaderMemo, Malformed
-from remit.entrypoints.proxy.heads import ResponseHead, read_response
+from remit.entrypoints.proxy.framing import END_OF_HEAD, Malformed
+from remit.entrypoints.proxy.heads import ResponseHead, ResponseReader
 from remit.entrypoints.proxy.response import UpstreamResponse
 from remit.entrypoints.proxy.sweep import seconds
 from remit.errors import UpstreamFailed
 
-REMEMBERED_HEAD_BYTES = 2048
 NEVER = float("inf")
 
 
@@ -68,9 +67,7 @@ class Link(asyncio.Protocol):
         self._limits = limits
         self._times = times
         self._loop = loop
-        self._memo: HeaderMemo = {}
-        self._last_raw = b""  # upstreams repeat themselves: the same bytes mean the same head
-        self._last_said: ResponseHead | None = None
+        self._heads = ResponseReader(limits=limits)
         self._poll = select.poll()
         self._head: asyncio.Future[UpstreamResponse] | None = None
         self._response: UpstreamResponse | None = None
@@ -171,7 +168,7 @@ class Link(asyncio.Protocol):
                 self._buffer = data
                 self._checked = len(data)
                 return
-            said = self._read_raw(data[:end])
+            said = self._heads.read(data[:end])
             self._buffer, self._checked = b"", 0
             data = data[end + 4 :]
             if said.status >= 200:
@@ -180,14 +177,6 @@ class Link(asyncio.Protocol):
             if self._interim > self._limits.max_interim or said.status == 101:
                 raise Malformed("it switches protocols or does not come to an answer")
         self._begin(head, said, data)
-
-    def _read_raw(self, raw: bytes) -> ResponseHead:
-        if self._last_said is None or raw != self._last_raw:
-            said = read_response(raw, limits=self._limits, memo=self._memo)
-            if len(raw) > REMEMBERED_HEAD_BYTES:
-                return said
-            self._last_raw, self._last_said = raw, said
-        return self._last_said
 
     def _begin(self, head: "asyncio.Future[UpstreamResponse]", said: ResponseHead, data: bytes) -> None:
         response = UpstreamResponse(self, status=said.status, headers=said.headers, content_length=said.content_length)
