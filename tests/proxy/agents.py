@@ -26,7 +26,7 @@ from remit.core.money import Money
 
 ISS = "https://issuer.acme.example"
 LEDGER = "https://gateway.test"
-PAY_ANY = {"pay": {}, "report": {}}
+PAY_ANY: dict[str, dict[str, object]] = {"pay": {}, "report": {}}
 ISSUER = Issuer(ISS, new_private_key(os.urandom))
 
 

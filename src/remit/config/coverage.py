@@ -44,6 +44,11 @@ def covered(limit: Limit, tools: Iterable[Tool]) -> list[Tool]:
     return [tool for tool in tools if patterns.match(tool.name)]
 
 
+def is_priced(tool: Tool) -> bool:
+    """Whether budgets concern a tool."""
+    return tool.price is not None and tool.price.hold_micros > 0
+
+
 def givers(policy: Policy, tools: Iterable[Tool]) -> dict[str, list[IssuerTrust]]:
     """For each of `tools`, the issuers whose contracts may allow it."""
     patterns = [(issuer, parse_tool_patterns(issuer.tools)) for issuer in policy.trust.values()]
@@ -108,7 +113,7 @@ def _unknown(path: Path, what: str, name: str, known: frozenset[str], problems: 
 def check_money(policy: Policy, problems: Problems) -> None:
     """Report priced tools that no budget holds, and warn of budgets that can never be used."""
     limits, currency = policy.limits, policy.currency
-    priced = [tool for tool in policy.tools.values() if tool.price is not None and tool.price.hold_micros > 0]
+    priced = [tool for tool in policy.tools.values() if is_priced(tool)]
     held = _held(limits, priced, HOLDS_ALL)
     held_keys = _held(limits, priced, HOLDS_KEYS)
     giving = givers(policy, priced)

@@ -9,8 +9,7 @@ had anew. What is allowed but probably not meant is a warning.
 from collections.abc import Mapping
 from typing import Final
 
-from remit.config.coverage import covered, givers
-from remit.config.phrases import join_and, quoted
+from remit.config.coverage import covered, givers, is_priced
 from remit.config.problems import Path, Problems
 from remit.config.trust import ISSUERS
 from remit.core.caller import CredentialKind
@@ -49,7 +48,7 @@ def check_credentials(policy: Policy, problems: Problems) -> None:
 
 def _check_anonymous(tool: Tool, problems: Problems) -> None:
     path: Path = ("tools", tool.name, "anonymous")
-    if tool.anonymous and tool.price is not None and tool.price.hold_micros > 0:
+    if tool.anonymous and is_priced(tool):
         problems.add(path, "a call that costs money needs a credential, since no budget holds the nameless: leave it out")
     if tool.anonymous and tool.risk is Risk.HIGH:
         problems.add(path, "a high-risk tool needs a credential: leave it out")
@@ -101,15 +100,18 @@ def _warn_of_labels(limit: Limit, problems: Problems) -> None:
 
 
 def _warn_of_orgs(issuer: IssuerTrust, policy: Policy, problems: Problems) -> None:
-    """A root of an issuer that may name no org has none, and so no value for what counts per org."""
-    given = [tool for tool in policy.tools.values() if parse_tool_patterns(issuer.tools).match(tool.name)]
-    refusing = [
-        limit.name
-        for limit in policy.limits.values()
-        if not issuer.orgs and not limit.agents and Dimension.ORG in limit.per and limit.mode is not Mode.OBSERVE
-        if covered(limit, given)
-    ]
-    if refusing:
-        names = join_and(quoted(refusing[:3]))
-        text = f"it may name no org, and {names} {'count' if len(refusing) > 1 else 'counts'} per org: add `orgs`"
-        problems.warn((*ISSUERS, issuer.name), f"its contracts are refused where {text}")
+    """The roots of an issuer that may name no org have no value for what counts per org."""
+    given = parse_tool_patterns(issuer.tools)
+    tools = [tool for tool in policy.tools.values() if given.match(tool.name)]
+    refusing = [limit.name for limit in policy.limits.values() if _counts_orgs(limit) and _concerned(limit, tools)]
+    if refusing and not issuer.orgs:
+        text = f"it may name no org, and `{refusing[0]}` counts per org, which refuses its contracts: add `orgs`"
+        problems.warn((*ISSUERS, issuer.name), text)
+
+
+def _counts_orgs(limit: Limit) -> bool:
+    return Dimension.ORG in limit.per and not limit.agents and limit.mode is not Mode.OBSERVE
+
+
+def _concerned(limit: Limit, tools: list[Tool]) -> list[Tool]:
+    return [tool for tool in covered(limit, tools) if is_priced(tool) or not isinstance(limit.rule, Budget)]

@@ -8,7 +8,9 @@ import textwrap
 from collections.abc import Iterable
 from typing import Final, assert_never
 
-from remit.config.coverage import ANONYMOUS_HAVE, covers
+from remit.config.coverage import covers, givers, is_priced
+from remit.config.credentials import CONTRACTS_ONLY, MAY_HAVE
+from remit.config.explain_trust import explain_chains, explain_credentials, explain_risk
 from remit.config.phrases import (
     join_and,
     join_or,
@@ -23,6 +25,7 @@ from remit.config.phrases import (
     until_room,
 )
 from remit.config.tools import BODILESS_METHODS
+from remit.core.caller import CredentialKind
 from remit.core.ledger.operations import ROLLING_BUCKETS
 from remit.core.money import ceil_div, format_micros
 from remit.core.policy import (
@@ -50,8 +53,8 @@ from remit.core.sentences import describe_amount, describe_duration, describe_pe
 from remit.core.units import Rolling, Window, describe_window
 
 _WIDTH: Final = 100
-_GIVEN_WITH_KEYS: Final = (Dimension.USER, Dimension.ORG)
-"""What a key may be made without; an agent it always has."""
+_OPTIONAL: Final = (Dimension.USER, Dimension.ORG)
+"""What a key or the root of a contract may be made without."""
 
 
 def explain(policy: Policy) -> str:
@@ -61,6 +64,8 @@ def explain(policy: Policy) -> str:
         f"Policy {policy.digest[:12]}. All money is in {policy.currency}.",
         "TOOLS. Everything else is refused.",
         *(_wrapped(explain_tool(policy, tool)) for tool in policy.tools.values()),
+        "CREDENTIALS",
+        *(_wrapped(sentences) for sentences in explain_credentials(policy)),
         "LIMITS. All that concern a call must admit it, in one step; a refused call changes none of them.",
         *(limits or ["  There are none: whoever may call a tool may call it without end."]),
         "SESSIONS",
@@ -88,19 +93,18 @@ def explain_tool(policy: Policy, tool: Tool) -> list[str]:
     sentences.extend((_arguments(tool), _price(policy, tool.price)))
     if not tool.idempotent:
         sentences.append("It is never sent twice for one idempotency key.")
+    if policy.trust:
+        names = quoted([issuer.name for issuer in givers(policy, [tool])[tool.name]])
+        sentences.append(f"Contracts of {join_or(names)} may allow it." if names else "No contract may allow it.")
     if tool.risk is Risk.HIGH:
-        sentences.append("It is high-risk, but an API key is all that can be asked for yet.")
+        sentences.append(explain_risk())
     names = [limit.name for limit in policy.limits.values() if covers(limit, tool.name) and _applies(limit, tool)]
     sentences.append(f"Limits: {join_and(quoted(names))}." if names else "No limit concerns it.")
     return sentences
 
 
 def _applies(limit: Limit, tool: Tool) -> bool:
-    return not isinstance(limit.rule, Budget) or _is_priced(tool)
-
-
-def _is_priced(tool: Tool) -> bool:
-    return tool.price is not None and tool.price.hold_micros > 0
+    return not isinstance(limit.rule, Budget) or is_priced(tool)
 
 
 def _arguments(tool: Tool) -> str:
@@ -153,6 +157,8 @@ def explain_limit(policy: Policy, limit: Limit) -> list[str]:
     if limit.warn_at_permille:
         levels = [f"{level // 10}.{level % 10}%".replace(".0%", "%") for level in limit.warn_at_permille]
         sentences.append(f"It warns at {join_and(levels)}.")
+    if policy.trust:
+        sentences.extend(explain_chains(limit))
     sentences.extend(_who_is_refused(policy, limit))
     return sentences
 
@@ -289,9 +295,12 @@ def _in_flight(policy: Policy, limit: Limit) -> str:
 def _who_is_refused(policy: Policy, limit: Limit) -> list[str]:
     """Whom a limit refuses (or, when it only observes, leaves out) because it has nothing to count them by."""
     is_observed = limit.mode is Mode.OBSERVE
-    unnamed = [f"no {dimension.value}" for dimension in limit.per if dimension in _GIVEN_WITH_KEYS]
-    lacking = [f"whose key names {join_or(unnamed)}"] if unnamed else []
-    if not ANONYMOUS_HAVE.issuperset(limit.per) and any(_is_open_to_all(tool, limit) for tool in policy.tools.values()):
+    unnamed = [f"no {dimension.value}" for dimension in limit.per if dimension in _OPTIONAL]
+    lacking = [f"whose {'credential' if policy.trust else 'key'} names {join_or(unnamed)}"] if unnamed else []
+    if CONTRACTS_ONLY.intersection(limit.per):
+        lacking.append("with an API key")
+    anonymous_lack = not MAY_HAVE[CredentialKind.NONE].issuperset(limit.per)
+    if anonymous_lack and any(_is_open_to_all(tool, limit) for tool in policy.tools.values()):
         lacking.append("without a credential")
     sentences = []
     if lacking:
@@ -299,7 +308,7 @@ def _who_is_refused(policy: Policy, limit: Limit) -> list[str]:
         sentences.append(f"Callers {join_or(lacking)} {fate}.")
     if Dimension.SESSION in limit.per:
         fate = "are not counted" if is_observed else f"are refused with `{Reason.SESSION_REQUIRED.value}`"
-        sentences.append(f"Calls outside a session {fate}.")
+        sentences.append(f"Calls {'with an API key ' if policy.trust else ''}outside a session {fate}.")
     return sentences
 
 

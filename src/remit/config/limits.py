@@ -22,12 +22,9 @@ from remit.errors import UsageError
 
 KINDS: Final = ("rate", "quota", "units", "budget", "concurrent", "failures", "only")
 RESERVED_NAMES: Final = frozenset(
-    {
-        *("gate", "idempotency", "key", "session"),
-        *(RESERVED_CELL_NAME, "expiry", "holder", "issuer-budget", "issuer_budget", "schedule"),
-    }
+    {"gate", "idempotency", "key", "session", RESERVED_CELL_NAME, "issuer-budget", "issuer_budget"}
 )
-"""Names that Remit's own cells have, and those that denials call the parts of contracts by."""
+"""Names that Remit's own cells have, and those that could be mistaken for the budget of an issuer."""
 
 SHORTEST_INTERVAL_US: Final = 100
 """10,000 calls a second: above it, rounding the interval up to a microsecond would cost more than a percent."""

@@ -254,6 +254,7 @@ def _request(found: Found, head: RequestHead, body: bytes, proof: HttpProof | No
 
 
 async def respond(exchange: Exchange, status: int, headers: list[Header], body: bytes) -> None:
+    """Answer; a client that has left is nobody to answer to."""
     try:
         await exchange.respond(status, headers, body)
     except ClientGone:
