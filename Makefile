@@ -3,7 +3,7 @@
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-CODE   := src tests $(wildcard demo)
+CODE   := src tests $(wildcard demo bench)
 PYTEST := $(BIN)/pytest -n 2 --dist worksteal
 
 # Tried in this order; `make setup PYTHON=/path/to/python` names one.
@@ -13,7 +13,7 @@ PYTHONS := $(or $(PYTHON),python3.13 python3.12 python3.11 python3)
 USABLE := import sys, ensurepip, sqlite3, ssl, venv; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check fmt clean
+.PHONY: help setup demo up test check bench fmt clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ demo: setup  ## replay the incident and print what was stopped (ends by itself)
 up: setup  ## the same services, kept running to play with (Ctrl-C ends them)
 	@$(BIN)/python -m demo --keep
 
+bench: setup  ## ratios against peers, measured in one run (a few minutes)
+	@$(BIN)/python -m bench
+
 test: setup  ## the tests
 	@$(PYTEST) -m 'not wheel'
 
@@ -64,4 +67,4 @@ fmt: setup  ## format, and repair what ruff can repair
 
 clean:  ## remove .venv, build output and caches
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	find src tests $(wildcard demo) -name __pycache__ -prune -exec rm -rf {} +
+	find $(CODE) -name __pycache__ -prune -exec rm -rf {} +

@@ -17,6 +17,12 @@ tools:
 limits:
   money: {budget: 10 USD/day, per: org}
 """
+TRUST = """\
+ledger: https://api.example.com
+trust:
+  issuers:
+    acme: {iss: https://issuer.acme.example, jwks_file: keys/acme.jwks.json, tools: ["*"], orgs: [acme]}
+"""
 SECTIONS = ("upstreams", "tools", "limits")
 
 

@@ -23,6 +23,7 @@ from remit.core.policy import (
     Mode,
     Only,
     Price,
+    ProofRules,
     Quota,
     Rate,
     Risk,
@@ -51,6 +52,7 @@ def test_what_is_left_out_has_the_documented_defaults() -> None:
     assert policy.redact_numbers is False
     assert policy.sessions == SessionRules()
     assert policy.audit == AuditRules()
+    assert (policy.ledger, policy.trust, policy.proof) == ("", {}, ProofRules())
     assert policy.upstreams["api"] == Upstream(name="api", url="http://127.0.0.1:9000")
 
 
@@ -247,7 +249,7 @@ def test_a_draft_can_be_read_as_if_it_lay_beside_the_policy_that_it_shall_replac
         ("top", "trusted_proxies: [0.0.0.0/0]", None, "`trusted_proxies[0]`: trusts everybody"),
         ("top", "audit: {redact: [body.card]}", None, "`audit.redact[0]`: no tool reads `body.card`"),
         ("upstreams", "u: {url: http://a}", None, "`upstreams.u`: no tool uses it"),
-        ("tools", "x: {route: GET /x, upstream: api, price: free, risk: high}", None, "`tools.x.risk`: stronger"),
+        ("tools", "x: {route: GET /x, upstream: api, price: free, risk: high}", None, "`tools.x.risk`: no contract"),
         (
             "tools",
             "x: {route: GET /x, upstream: api, price: 11 USD}",
@@ -286,7 +288,9 @@ def test_every_example_is_right_without_a_warning(path: Path) -> None:
 
 
 def test_there_are_the_examples_that_the_documentation_names() -> None:
-    assert [path.name for path in EXAMPLES] == ["batch-window.yaml", "llm.yaml", "minimal.yaml", "payments.yaml"]
+    assert [path.name for path in EXAMPLES] == [
+        "batch-window.yaml", "contracts.yaml", "llm.yaml", "minimal.yaml", "payments.yaml"
+    ]  # fmt: skip
 
 
 @given(st.data())

@@ -14,7 +14,7 @@ from remit.core.ledger.operations import Check, Pace
 from remit.core.policy import Policy
 from remit.core.prepare import prepare
 from remit.core.template import Template
-from tests.config.sample import BASE, added, load, policy_with
+from tests.config.sample import BASE, TRUST, added, load, policy_with
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 NOW_US = 1_780_000_000_000_000
@@ -196,11 +196,14 @@ def test_sessions_and_the_audit_log_are_compared() -> None:
         "redact_numbers: true",
         "public_url: https://api.example.com",
         "trusted_proxies: [10.0.0.0/8]",
+        "proof: {window: 1m, nonces: true}",
     )
     assert diff(load(BASE).policy, new) == [
         "`public_url` changes from none to `https://api.example.com`.",
         "`trusted_proxies` changes from none to `10.0.0.0/8`.",
         "`redact_numbers` changes from `false` to `true`.",
+        "`proof.window` changes from 30 seconds to 1 minute.",
+        "`proof.nonces` changes from `false` to `true`.",
         "`sessions.lifetime` changes from 1 day to 2 hours.",
         "`sessions.idle` changes from 1 hour to 1 minute.",
         "`sessions.open_per_caller` changes from `100` to `1`.",
@@ -209,3 +212,78 @@ def test_sessions_and_the_audit_log_are_compared() -> None:
         "`audit.keep` changes from 400 days to 30 days.",
         "`audit.redact` changes from none to `body.to`.",
     ]
+
+
+def test_issuers_that_come_and_go_are_said() -> None:
+    none, some = load(BASE).policy, load(BASE + TRUST).policy
+    assert diff(none, some) == [
+        "issuer `acme` is added: its contracts may allow `*`, for at most 90 days; looser.",
+    ]
+    assert diff(some, none) == [
+        "issuer `acme` is removed: contracts of `https://issuer.acme.example` are refused; stricter.",
+    ]
+
+
+def test_another_ledger_refuses_the_contracts_that_name_the_one_before() -> None:
+    old, new = (load(BASE + text).policy for text in (TRUST, TRUST.replace("//api.", "//b.")))
+    assert diff(old, new) == [
+        "`ledger` changes from `https://api.example.com` to `https://b.example.com`.",
+        "Contracts whose limits name `https://api.example.com` are refused.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "sentence"),
+    [
+        (
+            "iss: https://issuer.acme.example",
+            "iss: urn:acme",
+            (
+                "`iss` changes from `https://issuer.acme.example` to `urn:acme`: contracts of the former are refused, and "
+                "what those of the latter count starts at zero."
+            ),
+        ),
+        ("keys/acme", "keys/b", "`jwks_file` changes from `keys/acme.jwks.json` to `keys/b.jwks.json`."),
+        ('tools: ["*"]', "tools: [pay]", "`tools` change from `*` to `pay`; stricter."),
+        (
+            'tools: ["*"]',
+            "tools: [ask, pay]",
+            "`tools` change from `*` to `ask` and `pay`; neither looser nor stricter.",
+        ),
+        ("tools: [pay]", "tools: [ask]", "`tools` change from `pay` to `ask`; looser in part, stricter in part."),
+        ("orgs: [acme]", "orgs: [acme, b]", "`orgs` change from `acme` to `acme` and `b`; looser."),
+        ("orgs: [b, acme]", "orgs: [acme]", "`orgs` change from `b` and `acme` to `acme`; stricter."),
+        ("orgs: [acme]", "orgs: [acme], lifetime: 24h", "`lifetime` changes from 90 days to 1 day; stricter."),
+        (
+            "orgs: [acme], lifetime: 1h",
+            "orgs: [acme], lifetime: 2h",
+            "`lifetime` changes from 1 hour to 2 hours; looser.",
+        ),
+        (
+            "orgs: [acme]",
+            "orgs: [acme], budget: 5 USD",
+            "`budget` changes from none to 5.00 USD; stricter; its counters start at zero.",
+        ),
+        (
+            "orgs: [acme], budget: 5 USD",
+            "orgs: [acme], budget: 6 USD",
+            "`budget` changes from 5.00 USD to 6.00 USD; looser; its counters are kept.",
+        ),
+        ("orgs: [acme], budget: 5 USD", "orgs: [acme]", "`budget` changes from 5.00 USD to none; looser."),
+        ("orgs: [acme]", "orgs: [acme], plain_jwt: true", "`plain_jwt` changes to `true`; looser."),
+        ("orgs: [acme], plain_jwt: true", "orgs: [acme]", "`plain_jwt` changes to `false`; stricter."),
+    ],
+)
+def test_a_changed_issuer_says_what_it_means_for_its_contracts(before: str, after: str, sentence: str) -> None:
+    field = before.partition(":")[0]
+    base = {"tools": 'tools: ["*"]', "orgs": "orgs: [acme]"}.get(field, before)
+    old, new = (load(BASE + TRUST.replace(base, text)).policy for text in (before, after))
+    assert diff(old, new) == [f"issuer `acme`: its {sentence}"]
+
+
+def test_a_budget_in_another_currency_starts_at_zero() -> None:
+    trust = TRUST.replace("orgs: [acme]", "orgs: [acme], budget: 5 USD")
+    old, new = load(BASE + trust).policy, load((BASE + trust).replace("USD", "EUR")).policy
+    assert "issuer `acme`: its `budget` changes from 5.00 USD to 5.00 EUR; its counters start at zero." in diff(
+        old, new
+    )

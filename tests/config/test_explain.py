@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 
 from remit.config.compile import load_policy_file
 from remit.config.explain import explain, explain_limit, explain_tool
+from remit.config.explain_trust import explain_credentials, explain_issuer
 from remit.core.ledger.cells.pace import pace
 from remit.core.money import ceil_div
 from remit.core.policy import Rate
 from remit.core.reasons import Reason
 from remit.core.schedule import MINUTE_US
-from tests.config.sample import BASE, added, load, policy_with
+from tests.config.sample import BASE, TRUST, added, load, policy_with
 
 HERE = Path(__file__).resolve().parent
 EXAMPLES = HERE.parents[1] / "examples"
@@ -28,11 +29,12 @@ def said(line: str, *, section: str = "limits", text: str | None = None) -> str:
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def test_the_payments_example_is_explained_as_an_operator_would_read_it_aloud() -> None:
-    explained = explain(load_policy_file(EXAMPLES / "payments.yaml").policy)
+@pytest.mark.parametrize("name", ["payments", "contracts"])
+def test_an_example_is_explained_as_an_operator_would_read_it_aloud(name: str) -> None:
+    explained = explain(load_policy_file(EXAMPLES / f"{name}.yaml").policy)
     first, _, rest = explained.partition("\n\n")
     assert first.endswith(". All money is in USD.")
-    assert rest == (HERE / "payments.explained.txt").read_text(encoding="utf-8")
+    assert rest == (HERE / f"{name}.explained.txt").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)
@@ -240,7 +242,7 @@ def test_a_limit_names_the_anonymous_callers_that_it_refuses() -> None:
             "x: {route: GET /x, upstream: api, price: free, idempotent: false}",
             "It is never sent twice for one idempotency key.",
         ),
-        ("x: {route: GET /x, upstream: api, price: free, risk: high}", "an API key is all that can be asked for yet."),
+        ("x: {route: GET /x, upstream: api, price: free, risk: high}", "It is high-risk: it is called with"),
         ("x: {route: GET /x, upstream: api, price: free}", "No limit concerns it."),
         ("x: {route: GET /x, upstream: api, price: 1 USD}", "Limits: `money`."),
     ],
@@ -266,4 +268,91 @@ def test_sessions_are_explained_with_their_caps() -> None:
     assert explain(policy).endswith(
         "  A caller may have 3 open at once; each lives for at most 2 hours, or until nothing was called for\n"
         "    10 minutes. It may make at most 1 call and spend at most 5.00 USD; a caller may ask for less.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("limit", "says"),
+    [
+        ("l: {quota: 5/hour, per: agent}", "A call under a contract counts for every holder of its chain."),
+        (
+            "l: {quota: 5/hour, per: [contract, user]}",
+            (
+                "A call counts for every contract of its chain. Callers whose credential names no user or with an API key are "
+                "refused with `not_allowed`."
+            ),
+        ),
+        ("l: {quota: 5/hour, per: issuer, mode: observe}", "Callers with an API key are not counted."),
+        (
+            "l: {quota: 5/hour, per: session}",
+            (
+                "All calls under one root are one session, unless they name another. Calls with an API key outside a session "
+                "are refused with `session_required`."
+            ),
+        ),
+        ("l: {concurrent: 5, per: [key, caller]}", "Holders of contracts can have any number of keys and callers, by"),
+    ],
+)
+def test_a_limit_says_how_contracts_are_counted_where_they_are_accepted(limit: str, says: str) -> None:
+    assert says in said(limit, text=added("limits", limit) + TRUST)
+    if "contract" not in limit and "issuer" not in limit:
+        assert "contract" not in said(limit)
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        (
+            "tools: [pay, ask]",
+            (
+                "Contracts of `acme`, which signs as `https://issuer.acme.example`: they may allow `pay` and `ask`, for at most "
+                "90 days. They may bill no org. No budget of its own bounds what is spent under them."
+            ),
+        ),
+        ("tools: [pay, '*']", "they may allow every tool, for at most 90 days."),
+        ("tools: [pay], lifetime: 8h, orgs: [a, b]", "for at most 8 hours. They may bill the org `a` or `b`."),
+        (
+            "tools: [pay], budget: 5 USD",
+            (
+                "Everything under one root, or under the roots of one account, may spend 5.00 USD in all; how many there are "
+                "is up to the issuer."
+            ),
+        ),
+        ("tools: [pay], plain_jwt: true", "They may have the type `JWT`, as well as `aat+jwt`."),
+    ],
+)
+def test_an_issuer_is_a_few_sentences(fields: str, says: str) -> None:
+    text = BASE + TRUST.replace('tools: ["*"], orgs: [acme]', fields)
+    assert says in " ".join(explain_issuer(load(text).policy.trust["acme"]))
+
+
+def test_a_tool_says_whose_contracts_may_allow_it() -> None:
+    text = BASE + TRUST.replace('"*"', "pay")
+    assert "Contracts of `acme` may allow it." in said("pay:", section="tools", text=text)
+    assert "No contract may allow it." in said("ask:", section="tools", text=text)
+
+
+def test_credentials_are_explained_with_the_ledger_and_the_proofs() -> None:
+    def sentences(text: str) -> list[str]:
+        return [" ".join(part for part in parts if part) for parts in explain_credentials(load(text).policy)]
+
+    assert sentences(BASE) == [
+        "API keys: each for the tools that it was made for.",
+        "Contracts: none are accepted, because the policy trusts no issuer.",
+        (
+            "Proofs: an API key that is bound to a key of its holder is accepted with a proof that was made for this very call, "
+            "at most 30 seconds ago, and each proof once."
+        ),
+    ]
+    _, _, counted, proofs = sentences(f"{BASE}{TRUST}proof: {{window: 1m, nonces: true}}\n")
+    assert counted == (
+        "Limits of contracts: counted here where they name `https://api.example.com`; contracts whose limits name another "
+        "guard are refused."
+    )
+    assert proofs.startswith(
+        "Proofs: a contract, or an API key that is bound to a key of its holder, is accepted with a"
+    )
+    assert proofs.endswith("at most 1 minute ago, and each proof once. It must repeat a nonce that the gateway gave.")
+    assert sentences(BASE + TRUST.partition("\n")[2])[2] == (
+        "Limits of contracts: not counted here, so contracts that carry any are refused."
     )

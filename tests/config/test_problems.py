@@ -14,12 +14,64 @@ def tool(more: str = "", route: str = "GET /x") -> str:
     return TOOL.format(route=route, more=f", {more}" if more else "")
 
 
+def issuer(fields: str = "", *, without: str = "") -> str:
+    """A `trust` section with one issuer, some of its fields replaced, added or left out."""
+    shape = {"iss": "https://i.example", "jwks_file": "k.json", "tools": "[pay]"}
+    shape |= dict(field.split(": ", 1) for field in fields.split("; ") if field)
+    items = ", ".join(f"{name}: {value}" for name, value in shape.items() if name != without)
+    return f"trust: {{issuers: {{acme: {{{items}}}}}}}"
+
+
+TRUST = [
+    ("trust: {}", "`trust.issuers` is missing: write for example `issuers: {acme: {iss: https://issuer.acme.example,"),
+    ("trust: [acme]", "`trust`: must be a mapping of fields, not a list"),
+    ("trust: {issuers: {}}", "`trust.issuers`: names no issuer: add one, or leave `trust` out"),
+    ("trust: {issuers: [acme]}", "`trust.issuers`: must be a mapping of fields, not a list"),
+    ("trust: {issuers: {acme: k.json}}", "`trust.issuers.acme`: must be a mapping of fields"),
+    ("trust: {isuers: {}}", "`trust.isuers` is not a field of `trust`; did you mean `issuers`?"),
+    (issuer()[:-1] + ", identity_providers: {}}", "`trust.identity_providers` is not supported yet"),
+    (issuer().replace("acme:", "'a b':"), "the issuer `a b` is not a name"),
+    (
+        issuer(without="iss"),
+        "`trust.issuers.acme.iss` is missing: write for example `iss: https://issuer.acme.example`",
+    ),
+    (issuer(without="jwks_file"), "`trust.issuers.acme.jwks_file` is missing"),
+    (issuer(without="tools"), "`trust.issuers.acme.tools` is missing: write for example `tools: [payments.*, risk"),
+    (issuer("iss: acme"), "`trust.issuers.acme.iss`: `acme` is not a URI"),
+    (issuer("iss: https://me:pw@i.example"), "`trust.issuers.acme.iss`: a URI must not hold a user or a password"),
+    (issuer("jwks_file: https://i.example/jwks"), "`trust.issuers.acme.jwks_file`: is a URL, and nothing is fetched"),
+    (issuer("jwks_file: keys/"), "`keys/` is not the path of a file: write one such as `keys/acme.jwks.json`"),
+    (issuer("jwks_file: ''"), "`trust.issuers.acme.jwks_file`: `` is not the path of a file"),
+    (issuer("tools: []"), "`trust.issuers.acme.tools`: names no tool, so no contract could allow anything"),
+    (issuer("tools: [pey]"), "`trust.issuers.acme.tools[0]`: no tool is called `pey`; did you mean `pay`?"),
+    (issuer("tools: [pay, 'zz.*']"), "`trust.issuers.acme.tools[1]`: no tool is called `zz.*`"),
+    (issuer("tools: ['p*']"), "`p*` is not a tool pattern"),
+    (issuer("tools: [pay, pay]"), "`trust.issuers.acme.tools[1]`: `pay` stands twice"),
+    (issuer("tools: pay"), "`trust.issuers.acme.tools`: must be a list such as `[payments.*, risk.validate]`"),
+    (issuer("orgs: [a b]"), "`trust.issuers.acme.orgs[0]`: the org `a b` is not a name"),
+    (issuer("orgs: [a, a]"), "`trust.issuers.acme.orgs[1]`: `a` stands twice"),
+    (issuer("lifetime: 91 days"), "`trust.issuers.acme.lifetime`: `91 days` is too long"),
+    (issuer("lifetime: 1500ms"), "`1500ms` is not a number of whole seconds"),
+    (issuer("lifetime: forever"), "`trust.issuers.acme.lifetime`: `forever` is not a duration"),
+    (issuer("budget: 500 EUR"), "`trust.issuers.acme.budget`: is in EUR, but the policy counts in USD"),
+    (issuer("budget: 500"), "`trust.issuers.acme.budget`: must be text such as `500 USD`"),
+    (issuer("plain_jwt: yes"), "`trust.issuers.acme.plain_jwt`: must be `true` or `false`"),
+    (issuer("jwks: k.json"), "`trust.issuers.acme.jwks` is not a field of an issuer; did you mean"),
+    (issuer("iss: "), "`trust.issuers.acme.iss`: has no value"),
+    ("proof: {window: 4s}", "`proof.window`: `4s` is out of range: write a duration from `5s` to `60s`"),
+    ("proof: {window: 61s}", "`proof.window`: `61s` is out of range"),
+    ("proof: {window: 30}", "`proof.window`: must be text such as `30s`, not the number `30`"),
+    ("proof: {nonces: 1}", "`proof.nonces`: must be `true` or `false`"),
+    ("proof: {nonce: true}", "`proof.nonce` is not a field of `proof`; did you mean `nonces`?"),
+]
 TOP = [
     ("tierz: {}", "`tierz` is not a field of a policy; did you mean `tiers`?"),
     ("limit: {}", "`limit` is not a field of a policy; did you mean `limits`?"),
     ("zzzz: 1", "`zzzz` is not a field of a policy: it has `version`, `currency`, `listen`"),
-    ("ledger: https://api.example.com", "`ledger` is not supported yet: leave it out"),
-    ("trust: {}", "`trust` is not supported yet"),
+    ("ledger: https://api.example.com", "`ledger`: has no effect: no contracts are accepted"),
+    ("ledger: api.example.com", "`ledger`: `api.example.com` is not a URI of up to 256 characters"),
+    (f"ledger: 'urn:{'x' * 253}'", "is not a URI of up to 256 characters"),
+    ("ledger: https://me:pw@api.example.com", "`ledger`: a URI must not hold a user or a password"),
     ("tiers: {}", "`tiers` is not supported yet"),
     ("credits: {}", "`credits` is not supported yet"),
     ("deposits: {}", "`deposits` is not supported yet"),
@@ -140,6 +192,8 @@ LIMITS = [
     ("l: {quota: 5/hour, budget: 3 USD}", "`limits.l.budget`: a limit has one rule and this one has `quota` already"),
     ("'l l': {quota: 5/hour}", "the limit `l l` is not a name"),
     ("session: {quota: 5/hour}", "`limits.session` has a name that Remit uses itself"),
+    ("contract: {quota: 5/hour}", "`limits.contract` has a name that Remit uses itself"),
+    ("issuer-budget: {budget: 5 USD}", "`limits.issuer-budget` has a name that Remit uses itself"),
     ("l: {rate: 60}", "`limits.l.rate`: must be text such as `60/minute`, not the number `60`"),
     ("l: {rate: 60/min}", "`limits.l.rate`: `min` is not a window"),
     ("l: {rate: 60/month}", "a month has no fixed length"),
@@ -169,8 +223,8 @@ LIMITS = [
     ("l: {only: '02:00-04:00 UTC', mode: observe}", "`limits.l.mode`: hours can only be enforced"),
     ("l: {quota: 5/hour, per: agnt}", "not the text `agnt`; did you mean `agent`?"),
     ("l: {quota: 5/hour, per: [user, user]}", "`limits.l.per[1]`: `user` stands twice"),
-    ("l: {quota: 5/hour, per: issuer}", "`limits.l.per`: `issuer` is not supported yet"),
-    ("l: {quota: 5/hour, per: [tool, contract]}", "`limits.l.per[1]`: `contract` is not supported yet"),
+    ("l: {quota: 5/hour, per: issuer}", "`limits.l.per`: only contracts have a value for `issuer`, and none are"),
+    ("l: {quota: 5/hour, per: [tool, contract]}", "only contracts have a value for `contract`, and none"),
     ("l: {quota: 5/hour, mode: shadow}", "`limits.l.mode`: must be one of enforce, observe, soft"),
     ("l: {quota: 5/hour, strictness: leased}", "`limits.l.strictness`: `leased` is not supported yet"),
     ("l: {quota: 5/hour, strictness: async}", "`limits.l.strictness`: `async` is not supported yet"),
@@ -195,7 +249,7 @@ LIMITS = [
     ("l: {quota: 5/hour, on_store_error: open}", "`limits.l.on_store_error` is not supported yet"),
 ]
 CASES = [
-    *(("top", line, says) for line, says in TOP),
+    *(("top", line, says) for line, says in (*TOP, *TRUST)),
     *(("upstreams", line, says) for line, says in UPSTREAMS),
     *(("tools", line, says) for line, says in TOOLS),
     *(("limits", line, says) for line, says in LIMITS),
@@ -294,6 +348,9 @@ def test_credentials_written_into_a_policy_are_never_shown() -> None:
         ("top", f"store: postgresql://me:{secret}@db/x"),
         ("top", f"store: mysql://me:{secret}@db/x"),
         ("top", f"public_url: https://me:{secret}@host"),
+        ("top", f"ledger: https://me:{secret}@host"),
+        ("top", issuer(f"iss: https://me:{secret}@host")),
+        ("top", issuer(f"jwks_file: https://me:{secret}@host/jwks")),
     ):
         assert all(secret not in text for _, text in problems_of(added(section, line)))
 

@@ -61,6 +61,7 @@ def test_the_schema_refuses_most_texts_that_cannot_be_read() -> None:
         ("limits", "l: {quota: 5/hour, tools: ['p*']}"), ("limits", "l: {quota: 5/hour, warn_at: [1000.5%]}"),
         ("tools", "x: {route: FETCH /x, upstream: api, price: free}"), ("tools", "x y: {route: GET /x, upstream: a, price: free}"),
         ("tools", "x: {route: GET /x, upstream: api, price: 1.58}"), ("top", "sessions: {lifetime: 1 year}"),
+        ("top", "ledger: api.example.com"), ("top", "proof: {window: soon}"),
         ("upstreams", "u: {url: http://a/b}"), ("upstreams", "u: {url: http://a, credential: sk-live-1}"),
     ]  # fmt: skip
     for section, line in wrong:
@@ -79,6 +80,12 @@ ACCEPTED = [
     ("limits", "l: {only: 'sat,sun 00:00-24:00 UTC'}"),
     ("tools", "x.y-z: {route: GET /, upstream: api, price: {hold: 1 USD}, max_body: 5, timeout: 1 hour}"),
     ("tools", "x: {route: PATCH /x, upstream: api, price: free, max_body: 5 KiB, timeout: 24h}"),
+    (
+        "top",
+        "trust: {issuers: {a.b: {iss: 'urn:a', jwks_file: /k, tools: [pay, '*'], orgs: [x@y], lifetime: 1 hour, budget: 5 USD, "
+        "plain_jwt: true}}}",
+    ),
+    ("top", "proof: {window: 5s, nonces: true}"),
     ("upstreams", "u: {url: 'http://[::1]:80/', credential: secret:a-b_c, credential_prefix: ''}"),
 ]
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from remit.contracts import as_json
 from remit.core.attenuate import PERMITTED, check_narrower, is_narrower
 from remit.core.constraint_reading import read_constraint, read_tools
 from remit.core.constraints import (
@@ -207,7 +208,7 @@ def test_pairing_takes_polynomial_time_where_backtracking_would_not_end() -> Non
 
 
 def tools(**names: dict[str, Raw]) -> dict[str, ArgumentMap]:
-    return read_tools({"type": "attenuating_agent_token", "tools": dict(names)})
+    return read_tools({"type": "attenuating_agent_token", "tools": as_json(names)})
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,28 @@ async def test_whoever_asks_late_hears_at_once_that_the_client_is_gone() -> None
     assert heard == [True]
 
 
+async def test_an_answer_can_be_aborted_after_its_client_has_left(caplog: pytest.LogCaptureFixture) -> None:
+    begun, over = asyncio.Event(), asyncio.Event()
+
+    async def handler(exchange: Exchange) -> None:
+        await exchange.start(200, (), 10)
+        await exchange.send(b"half")
+        begun.set()
+        await eventually(lambda: on.server.counts.held_bytes == 0 and exchange.gone)
+        for _ in range(3):  # until the socket is closed as well
+            await asyncio.sleep(0.001)
+        exchange.abort()
+        over.set()
+
+    async with listening(handler) as on:
+        async with connected(on.address) as peer:
+            await peer.send(GET)
+            await begun.wait()
+        await over.wait()
+        await eventually(lambda: on.server.counts.connections == 0)
+    assert caplog.records == []
+
+
 async def test_a_client_that_leaves_in_the_middle_of_its_body_ends_the_reading() -> None:
     errors: list[Exception] = []
     begun, over = asyncio.Event(), asyncio.Event()

@@ -17,7 +17,15 @@ from remit.audit.redact import Redaction
 from remit.config import coverage, credentials
 from remit.config.limits import read_limit
 from remit.config.load import MAX_FILE_BYTES, Plain, read_document
-from remit.config.places import is_local, parse_listen, parse_origin, parse_store, parse_uri, read_networks, read_upstream
+from remit.config.places import (
+    is_local,
+    parse_listen,
+    parse_origin,
+    parse_store,
+    parse_uri,
+    read_networks,
+    read_upstream,
+)
 from remit.config.problems import Path, Problems, policy_error
 from remit.config.schema import AuditShape, PolicyShape, SessionsShape
 from remit.config.shape import NAMED_SECTIONS, read_shape

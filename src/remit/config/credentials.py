@@ -24,6 +24,10 @@ MAY_HAVE: Final[Mapping[CredentialKind, frozenset[Dimension]]] = {
 """The dimensions that a credential can have a value for; `user`, `org` and `session` only if it names one."""
 
 CONTRACTS_ONLY: Final = MAY_HAVE[CredentialKind.CONTRACT] - MAY_HAVE[CredentialKind.API_KEY]
+"""What an API key never has."""
+
+MINTED_BY_DELEGATING: Final = frozenset({Dimension.ACTOR, Dimension.CALLER, Dimension.KEY})
+"""What names the last holder of a chain alone."""
 
 
 def check_credentials(policy: Policy, problems: Problems) -> None:
@@ -49,7 +53,9 @@ def check_credentials(policy: Policy, problems: Problems) -> None:
 def _check_anonymous(tool: Tool, problems: Problems) -> None:
     path: Path = ("tools", tool.name, "anonymous")
     if tool.anonymous and is_priced(tool):
-        problems.add(path, "a call that costs money needs a credential, since no budget holds the nameless: leave it out")
+        problems.add(
+            path, "a call that costs money needs a credential, since no budget holds the nameless: leave it out"
+        )
     if tool.anonymous and tool.risk is Risk.HIGH:
         problems.add(path, "a high-risk tool needs a credential: leave it out")
 
@@ -70,7 +76,9 @@ def _warn_of_risks(policy: Policy, problems: Problems) -> None:
 def _check_dimensions(limit: Limit, policy: Policy, problems: Problems) -> None:
     lacking = [dimension.value for dimension in limit.per if dimension in CONTRACTS_ONLY]
     if lacking and not policy.trust and not problems.is_broken("trust"):
-        text = f"only contracts have a value for `{lacking[0]}`, and none are accepted: add `trust`, or count by another"
+        text = (
+            f"only contracts have a value for `{lacking[0]}`, and none are accepted: add `trust`, or count by another"
+        )
         problems.add(("limits", limit.name, "per"), text)
 
 

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 from remit.config.limit_changes import explain_added, explain_changed, explain_removed
 from remit.config.phrases import join_and
+from remit.config.trust_changes import explain_added_issuer, explain_changed_issuer, explain_removed_issuer
 from remit.core.money import format_micros
 from remit.core.policy import ActualSource, Argument, Policy, Price, Tool, Upstream
 from remit.core.sentences import describe_duration
@@ -24,7 +25,14 @@ _TOP_FIELDS: Final = ("currency", "listen", "public_url", "store", "trusted_prox
 
 def diff(old: Policy, new: Policy) -> list[str]:
     """Every difference that matters, a sentence each; empty if the two decide alike."""
-    return [*_fields(old, new), *_upstreams(old, new), *_tools(old, new), *_limits(old, new), *_rest(old, new)]
+    return [
+        *_fields(old, new),
+        *_upstreams(old, new),
+        *_tools(old, new),
+        *_trust(old, new),
+        *_limits(old, new),
+        *_rest(old, new),
+    ]
 
 
 def _split(
@@ -167,9 +175,24 @@ def _limits(old: Policy, new: Policy) -> list[str]:
     ]
 
 
+def _trust(old: Policy, new: Policy) -> list[str]:
+    added, removed, changed = _split(old.trust, new.trust)
+    ledger = _change("`ledger`", old.ledger, new.ledger, _plain) if old.trust and new.trust else []
+    if ledger and old.ledger:
+        ledger.append(f"Contracts whose limits name `{old.ledger}` are refused.")
+    return [
+        *ledger,
+        *(explain_added_issuer(new.trust[name]) for name in added),
+        *(explain_removed_issuer(old.trust[name]) for name in removed),
+        *(sentence for _, before, after in changed for sentence in explain_changed_issuer(before, after, old, new)),
+    ]
+
+
 def _rest(old: Policy, new: Policy) -> list[str]:
     before, after = old.sessions, new.sessions
     return [
+        *_change("`proof.window`", old.proof.window_us, new.proof.window_us, describe_duration),
+        *_change("`proof.nonces`", old.proof.nonces, new.proof.nonces, _plain),
         *_change("`sessions.lifetime`", before.lifetime_us, after.lifetime_us, describe_duration),
         *_change("`sessions.idle`", before.idle_us, after.idle_us, describe_duration),
         *_change("`sessions.open_per_caller`", before.open_per_caller, after.open_per_caller, _plain),

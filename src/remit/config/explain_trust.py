@@ -1,13 +1,13 @@
 """What a policy says of credentials, in sentences: whose contracts are accepted, what they may allow, how proofs must be.
 
-An operator who reads them aloud says what each issuer could do at worst, since an issuer can sign as many roots as it
-likes.
+An operator who reads them aloud says what each issuer could do at worst.
 """
 
 from collections.abc import Iterator
 
+from remit.config.credentials import MINTED_BY_DELEGATING
 from remit.config.phrases import join_and, join_or, quoted
-from remit.core.policy import Dimension, IssuerTrust, Limit, Policy, ProofRules
+from remit.core.policy import Dimension, IssuerTrust, Limit, Policy
 from remit.core.sentences import describe_duration
 
 
@@ -20,24 +20,23 @@ def explain_credentials(policy: Policy) -> Iterator[list[str]]:
         yield explain_issuer(issuer)
     if policy.trust:
         yield [_ledger(policy.ledger)]
-    yield _proofs(policy.proof)
+    yield _proofs(policy)
 
 
 def explain_issuer(issuer: IssuerTrust) -> list[str]:
     """One issuer in sentences: who it is, what its contracts may allow, for how long, for whom and for how much."""
     tools = "every tool" if "*" in issuer.tools else join_and(quoted(issuer.tools))
     orgs = join_or(quoted(issuer.orgs))
+    what = f"they may allow {tools}, for at most {describe_duration(issuer.lifetime_us)}"
     sentences = [
-        f"Contracts of `{issuer.name}`, which signs as `{issuer.iss}`: they may allow {tools}, for at most "
-        f"{describe_duration(issuer.lifetime_us)}, and no contract of a chain may allow more than the one before it.",
+        f"Contracts of `{issuer.name}`, which signs as `{issuer.iss}`: {what}.",
         f"They may bill the org {orgs}." if orgs else "They may bill no org.",
     ]
     if issuer.budget is None:
-        sentences.append("No budget of its own bounds what they spend.")
+        sentences.append("No budget of its own bounds what is spent under them.")
     else:
-        sentences.append(
-            f"Everything under one root may spend {issuer.budget} in all; roots that name one account share that."
-        )
+        shared = f"Everything under one root, or under the roots of one account, may spend {issuer.budget} in all"
+        sentences.append(f"{shared}; how many there are is up to the issuer.")
     if issuer.plain_jwt:
         sentences.append("They may have the type `JWT`, as well as `aat+jwt`.")
     return sentences
@@ -49,13 +48,13 @@ def _ledger(ledger: str) -> str:
     return f"Limits of contracts: counted here where they name `{ledger}`; contracts whose limits name another guard are refused."
 
 
-def _proofs(rules: ProofRules) -> list[str]:
-    window = describe_duration(rules.window_us)
-    return [
-        f"Proofs: a contract is accepted with a proof that its holder made for this very call, at most {window} ago; so is "
-        "an API key that is bound to a key of its holder. A proof is accepted once.",
-        "It must repeat a nonce that the gateway gave." if rules.nonces else "",
-    ]
+def _proofs(policy: Policy) -> list[str]:
+    bound = "an API key that is bound to a key of its holder"
+    said = (
+        f"Proofs: {f'a contract, or {bound},' if policy.trust else bound} is accepted with a proof that was made for this very "
+        f"call, at most {describe_duration(policy.proof.window_us)} ago, and each proof once."
+    )
+    return [said, "It must repeat a nonce that the gateway gave." if policy.proof.nonces else ""]
 
 
 def explain_risk() -> str:

@@ -56,15 +56,15 @@ def explain_changed(before: Limit, after: Limit, old: Policy, new: Policy) -> st
         words = f"{_rule_words(before.rule, old)} becomes {_rule_words(after.rule, new)}"
         changes.append((words, _rule_effect(before.rule, after.rule)))
     if before.per != after.per:
-        effect = _set_effect(before.per, after.per, more=Effect.LOOSER)
+        effect = set_effect(before.per, after.per, more=Effect.LOOSER)
         changes.append((f"it counts {_per(after)} instead of {_per(before)}", effect))
     if before.tools != after.tools:
         concerned = [[name for name in sorted(names) if covers(limit, name)] for limit in (before, after)]
-        changes.append((f"it concerns {_tools(after)} instead of {_tools(before)}", _set_effect(*concerned)))
+        changes.append((f"it concerns {_tools(after)} instead of {_tools(before)}", set_effect(*concerned)))
     if before.agents != after.agents:
         changes.append((f"it concerns {_agents(after)} instead of {_agents(before)}", _agents_effect(before, after)))
     if before.mode != after.mode:
-        effect = _order_effect(_MODES.index(after.mode), _MODES.index(before.mode))
+        effect = order_effect(_MODES.index(after.mode), _MODES.index(before.mode))
         changes.append((f"its mode is `{after.mode.value}` instead of `{before.mode.value}`", effect))
     if before.warn_at_permille != after.warn_at_permille:
         changes.append((f"it warns {_levels(after)} instead of {_levels(before)}", Effect.NONE))
@@ -156,14 +156,14 @@ def _together(effects: Iterable[Effect]) -> Effect:
     return found.pop() if found else Effect.NONE
 
 
-def _order_effect(strict_after: int, strict_before: int) -> Effect:
+def order_effect(strict_after: int, strict_before: int) -> Effect:
     """The effect of a figure of which more is stricter."""
     if strict_after == strict_before:
         return Effect.NONE
     return Effect.STRICTER if strict_after > strict_before else Effect.LOOSER
 
 
-def _set_effect(before: Iterable[object], after: Iterable[object], *, more: Effect = Effect.STRICTER) -> Effect:
+def set_effect(before: Iterable[object], after: Iterable[object], *, more: Effect = Effect.STRICTER) -> Effect:
     """The effect of a set that grew or shrank, where growing means `more`."""
     was, now = set(before), set(after)
     if was == now:
@@ -177,17 +177,17 @@ def _set_effect(before: Iterable[object], after: Iterable[object], *, more: Effe
 def _agents_effect(before: Limit, after: Limit) -> Effect:
     if not before.agents or not after.agents:
         return Effect.LOOSER if after.agents else Effect.STRICTER
-    return _set_effect(before.agents, after.agents)
+    return set_effect(before.agents, after.agents)
 
 
 def _rule_effect(before: Rule, after: Rule) -> Effect:
     match before, after:
         case Rate(), Rate():
-            speed = _order_effect(before.count * after.per_us, after.count * before.per_us)
-            burst = _order_effect(before.burst, after.burst)
-            return _together((speed, burst, _order_effect(before.max_wait_us, after.max_wait_us)))
+            speed = order_effect(before.count * after.per_us, after.count * before.per_us)
+            burst = order_effect(before.burst, after.burst)
+            return _together((speed, burst, order_effect(before.max_wait_us, after.max_wait_us)))
         case Concurrent(), Concurrent():
-            return _order_effect(before.max, after.max)
+            return order_effect(before.max, after.max)
         case Only(), Only():
             return _hours_effect(before.window, after.window)
         case Budget(), Budget():
@@ -204,8 +204,8 @@ def _rule_effect(before: Rule, after: Rule) -> Effect:
 
 
 def _counted_effect(most_before: int, most_after: int, before: Window, after: Window) -> Effect:
-    windows = _order_effect(_strictness(after), _strictness(before))
-    return _together((_order_effect(most_before, most_after), windows))
+    windows = order_effect(_strictness(after), _strictness(before))
+    return _together((order_effect(most_before, most_after), windows))
 
 
 def _strictness(window: Window) -> int:
@@ -223,13 +223,13 @@ def _strictness(window: Window) -> int:
 
 def _weights_effects(before: Units, after: Units) -> list[Effect]:
     tools = {*before.weights, *after.weights}
-    return [_order_effect(after.weights.get(tool, 1), before.weights.get(tool, 1)) for tool in tools]
+    return [order_effect(after.weights.get(tool, 1), before.weights.get(tool, 1)) for tool in tools]
 
 
 def _hours_effect(before: OnlyWindow, after: OnlyWindow) -> Effect:
     if before.timezone != after.timezone:
         return Effect.MIXED
-    return _set_effect(_open_minutes(before), _open_minutes(after), more=Effect.LOOSER)
+    return set_effect(_open_minutes(before), _open_minutes(after), more=Effect.LOOSER)
 
 
 def _open_minutes(window: OnlyWindow) -> set[int]:

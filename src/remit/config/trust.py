@@ -65,7 +65,9 @@ def _read_issuer(name: str, shape: IssuerShape, currency: str | None, problems: 
     for index, pattern in enumerate(shape.tools):
         problems.read((*path, "tools", index), lambda text: parse_tool_patterns([text]), pattern)
     if not shape.tools:
-        problems.add((*path, "tools"), "names no tool, so no contract could allow anything: add one such as `payments.*`")
+        problems.add(
+            (*path, "tools"), "names no tool, so no contract could allow anything: add one such as `payments.*`"
+        )
     problems.check_distinct((*path, "orgs"), shape.orgs)
     for index, org in enumerate(shape.orgs):
         problems.read((*path, "orgs", index), partial(check_identifier, what="org"), org)
@@ -89,7 +91,7 @@ def _read_issuer(name: str, shape: IssuerShape, currency: str | None, problems: 
 
 def _parse_path(text: str) -> str:
     if "://" in text:
-        raise UsageError(f"{shown(text)} is a URL, and nothing is fetched: save the key set in a file and name that")
+        raise UsageError("is a URL, and nothing is fetched: save the key set in a file, and name that")
     if not 0 < len(text) <= MAX_PATH_CHARS or not text.isprintable() or text.endswith("/"):
         raise UsageError(f"{shown(text)} is not the path of a file: write one such as `keys/acme.jwks.json`")
     return text

@@ -66,5 +66,6 @@ class ProofShape(Shape):
         examples=["30s"],
     )
     nonces: bool = Field(
-        default=False, description="Whether a proof must repeat a nonce that the gateway gave, so that it cannot be old."
+        default=False,
+        description="Whether a proof must repeat a nonce that the gateway gave, so that it cannot be old.",
     )

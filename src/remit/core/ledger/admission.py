@@ -2,7 +2,7 @@
 
 from remit.core.ledger.cells.window import WindowCell, locate, reset_us
 from remit.core.ledger.charges import cell_of, hard_failure
-from remit.core.ledger.operations import MAX_AMOUNT, FailureCode, Hold, HoldEntry, OnFull, View
+from remit.core.ledger.operations import MAX_AMOUNT, FailureCode, Hold, HoldEntry, Life, OnFull, View
 from remit.core.ledger.run import Run
 from remit.core.ledger.state import HoldRow, Step
 from remit.errors import InvariantBroken
@@ -24,18 +24,14 @@ def judge_hold(run: Run, hold: Hold) -> None:
         used, held = cell.figures(place[0], steady_us) if cell is not None else (0, 0)
         before = used + held
         full = before + amount > entry.max
-        code = _why_not(run, entry, cell, amount, before, full=full)
-        if code is not None:
-            retry_us = 0
-            if code is FailureCode.FULL and amount <= entry.max:
-                need = before + amount - entry.max
-                retry_us = reset_us(cell, entry.window, now_us=now_us, steady_us=steady_us, need=need)
-            run.fail(code, retry_at_us=retry_us, entry=index)
-            run.views.append(View(run.index, index, before, used, held, entry.max, retry_us))
-            continue
-        if full and entry.on_full is OnFull.EXCEED:
-            amount = within(entry, amount, before)
-        reset = reset_us(cell, entry.window, now_us=now_us, steady_us=steady_us)
+        if full or cell is None or cell.frozen or amount < 0 or not run.state.clock_sure:
+            code = _why_not(run, entry, cell, amount, before, full=full)
+            if code is not None:
+                _fail(run, entry, cell, code, index=index, amount=amount, used=used, held=held)
+                continue
+            if full and entry.on_full is OnFull.EXCEED:
+                amount = within(entry, amount, before)
+        reset = 0 if type(entry.window) is Life else reset_us(cell, entry.window, now_us=now_us, steady_us=steady_us)
         run.views.append(View(run.index, index, before, used, held + amount, entry.max, reset, full))
     run.pending.append((_hold, hold))
 
@@ -45,11 +41,26 @@ def _why_not(
 ) -> FailureCode | None:
     if amount < 0 or (full and is_out_of_range(entry, amount, before)):
         return FailureCode.TOO_MUCH
-    if entry.on_full is not OnFull.REFUSE:
-        return None
-    if full or cell is None or cell.frozen or not run.state.clock_sure:
-        return hard_failure(run, entry, cell, full=full)
-    return None
+    return hard_failure(run, entry, cell, full=full) if entry.on_full is OnFull.REFUSE else None
+
+
+def _fail(
+    run: Run,
+    entry: HoldEntry,
+    cell: WindowCell | None,
+    code: FailureCode,
+    *,
+    index: int,
+    amount: int,
+    used: int,
+    held: int,
+) -> None:
+    before, retry_us = used + held, 0
+    if code is FailureCode.FULL and amount <= entry.max:
+        need = before + amount - entry.max
+        retry_us = reset_us(cell, entry.window, now_us=run.now_us, steady_us=run.steady_us, need=need)
+    run.fail(code, retry_at_us=retry_us, entry=index)
+    run.views.append(View(run.index, index, before, used, held, entry.max, retry_us))
 
 
 def is_out_of_range(entry: HoldEntry, amount: int, before: int) -> bool:

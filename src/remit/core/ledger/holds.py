@@ -1,4 +1,4 @@
-"""The life of a hold after its admission: dispatch, extend, commit, release, expire, resolve, refund.
+"""The life of a hold after its admission: dispatch, extend, commit, release, expire, resolve (refunds: `refunds`).
 
 Each step happens once. A repeated step answers what the first one answered and changes nothing; a step that the
 table does not permit fails. What was held is always there to be spent, so a commit at or below its hold fits by
@@ -7,7 +7,7 @@ is due stays what it is until it is swept: nothing was freed before.
 """
 
 from remit.core.ledger.admission import is_out_of_range, within
-from remit.core.ledger.cells.window import KEEP_PERIODS_US, WindowCell, locate
+from remit.core.ledger.cells.window import WindowCell, locate
 from remit.core.ledger.charges import book_count, cell_of
 from remit.core.ledger.operations import (
     MAX_AMOUNT,
@@ -22,7 +22,6 @@ from remit.core.ledger.operations import (
     HoldEntry,
     HoldState,
     OnFull,
-    Refund,
     Release,
     Resolve,
     ResolveAs,
@@ -49,7 +48,7 @@ REPEATED: dict[str, frozenset[HoldState]] = {
 """In which states a step is taken for a repeat of itself (a `Resolve` in the state that it asks for)."""
 
 
-def _find(run: Run, hold: str, step: str) -> HoldRow | None:
+def find(run: Run, hold: str, step: str) -> HoldRow | None:
     """The hold if `step` may be taken now; otherwise notes the failure, or the first answer of a repeat."""
     row = run.state.hold(hold)
     if row is None:
@@ -65,7 +64,7 @@ def _find(run: Run, hold: str, step: str) -> HoldRow | None:
     return None
 
 
-def _are_amounts(run: Run, amounts: dict[str, int]) -> bool:
+def are_amounts(run: Run, amounts: dict[str, int]) -> bool:
     """Whether all of them are amounts at all; notes the failure."""
     for unit, amount in amounts.items():
         if not 0 <= amount <= MAX_AMOUNT:
@@ -76,7 +75,7 @@ def _are_amounts(run: Run, amounts: dict[str, int]) -> bool:
 
 def judge_dispatch(run: Run, op: Dispatch) -> None:
     """reserved → dispatched."""
-    if (row := _find(run, op.hold, "dispatch")) is not None:
+    if (row := find(run, op.hold, "dispatch")) is not None:
         run.pending.append((_dispatch, (row,)))
 
 
@@ -90,8 +89,8 @@ def _dispatch(run: Run, plan: tuple[HoldRow]) -> None:
 
 def judge_extend(run: Run, op: Extend) -> None:
     """Keep it alive longer and, if there is room in every cell, hold more."""
-    row = _find(run, op.hold, "extend")
-    if row is None or not _are_amounts(run, op.more):
+    row = find(run, op.hold, "extend")
+    if row is None or not are_amounts(run, op.more):
         return
     for index, entry in enumerate(row.entries):
         more = op.more.get(entry.unit, 0)
@@ -143,9 +142,9 @@ def _hold_more(run: Run, row: HoldRow, index: int, more: int) -> None:
 def judge_commit(run: Run, op: Commit) -> None:
     """Book the actual. A hold that was let go, or that nobody remembers, is booked late."""
     if op.entries and run.state.hold(op.hold) is None:
-        if _are_amounts(run, op.actuals):
+        if are_amounts(run, op.actuals):
             run.pending.append((_commit_unknown, (op, run.index)))
-    elif (row := _find(run, op.hold, "commit")) is not None and _are_amounts(run, op.actuals):
+    elif (row := find(run, op.hold, "commit")) is not None and are_amounts(run, op.actuals):
         run.pending.append((_commit, (row, op, run.index)))
 
 
@@ -189,7 +188,7 @@ def _actual(entry: HoldEntry, held: int, actuals: dict[str, int]) -> int:
 
 def judge_release(run: Run, op: Release) -> None:
     """It is known that nothing happened: free everything."""
-    if (row := _find(run, op.hold, "release")) is not None:
+    if (row := find(run, op.hold, "release")) is not None:
         run.pending.append((_release, (row, op, run.index)))
 
 
@@ -206,7 +205,7 @@ def judge_resolve(run: Run, op: Resolve) -> None:
     wanted = HoldState.SETTLED if op.outcome is ResolveAs.SPENT else HoldState.RELEASED
     if row is not None and row.state is wanted:
         run.views.extend(row.last.views if row.last is not None else ())
-    elif (row := _find(run, op.hold, "resolve")) is not None and _are_amounts(run, op.actuals):
+    elif (row := find(run, op.hold, "resolve")) is not None and are_amounts(run, op.actuals):
         run.pending.append((_resolve, (row, op, run.index)))
 
 
@@ -227,7 +226,7 @@ def judge_expire(run: Run, op: Expire) -> None:
         run.pending.append((_sweep, op))
     elif (row := run.state.hold(op.hold)) is None:
         run.fail(FailureCode.UNKNOWN_HOLD)
-    elif row.live and _find(run, op.hold, "extend") is not None:
+    elif row.live and find(run, op.hold, "extend") is not None:
         run.pending.append((_expire, (row, op)))
 
 
@@ -265,19 +264,20 @@ def _free(run: Run, row: HoldRow, after: HoldState, *, what: str, late: bool = F
 
 def _end(run: Run, row: HoldRow, after: HoldState, amounts: list[int], *, what: str, late: bool = False) -> None:
     """Leave `row`'s present state for `after`, with `amounts` booked in its cells."""
-    state, before, live, steady_us = run.state, row.state, row.live, run.steady_us
-    booked, over, frozen = [], [], []
+    state, before, live = run.state, row.state, row.live
+    booked: list[int] = []
+    over: list[int] = []
+    frozen: list[str] = []
     for index, entry in enumerate(row.entries):
         amount, period, end_us = amounts[index], row.periods[index], row.ends_us[index]
-        cell = cell_of(state, entry.key, entry.window, run.now_us)
-        cell.taken(period, steady_us)
-        stands = _withdraw(cell, row, index, live=live)
-        if amount:
+        cell = state.cells.get(entry.key) or cell_of(state, entry.key, entry.window, run.now_us)
+        stands = _let_go(cell, row, index) if live else _take_out(run, cell, row, index)
+        fits = amount
+        if amount > stands:
             most = MAX_AMOUNT if entry.on_full is OnFull.OBSERVE else entry.max
-            fits = min(amount, max(stands, most - cell.taken(period, steady_us)))
+            fits = min(amount, max(stands, most - cell.taken(period, run.steady_us)))
+        if fits:
             cell.add_used(period, fits, end_us)
-        else:
-            fits = 0
         if fits < amount:
             amount = fits + cell.add_over(period, amount - fits, end_us)
             if entry.on_full is OnFull.REFUSE:
@@ -292,23 +292,27 @@ def _end(run: Run, row: HoldRow, after: HoldState, amounts: list[int], *, what: 
     _note(state, row, before, run.now_us, what=what, late=late, frozen=tuple(frozen))
 
 
-def _withdraw(cell: WindowCell, row: HoldRow, index: int, *, live: bool) -> int:
-    """Take out of the cell what `row` stands for in it now, and answer how much that was (overage left out)."""
-    period, end_us = row.periods[index], row.ends_us[index]
-    over = row.over[index] if row.over is not None else 0
-    if live:
-        stands = row.amounts[index] - over
-        cell.add_held(period, -stands, end_us)
-        cell.leave(row.id)
-        if over:
-            cell.add_over(period, -over, end_us)
-        return stands
-    stands = row.booked[index] if row.booked is not None else 0
-    _take_back(cell, row, index, used=stands, over=over)
+def _let_go(cell: WindowCell, row: HoldRow, index: int) -> int:
+    """Take what a live hold holds out of its cell, and answer how much that was (overage left out)."""
+    stands, period, end_us = row.amounts[index], row.periods[index], row.ends_us[index]
+    if row.over is not None and (over := row.over[index]):
+        cell.add_over(period, -over, end_us)
+        stands -= over
+    cell.add_held(period, -stands, end_us)
+    cell.leave(row.id)
     return stands
 
 
-def _take_back(cell: WindowCell, row: HoldRow, index: int, *, used: int, over: int) -> None:
+def _take_out(run: Run, cell: WindowCell, row: HoldRow, index: int) -> int:
+    """The same for what an ended hold has booked (nothing, if nobody remembers the hold)."""
+    if row.booked is None or row.over is None:
+        return 0
+    cell.taken(row.periods[index], run.steady_us)
+    take_back(cell, row, index, used=row.booked[index], over=row.over[index])
+    return row.booked[index]
+
+
+def take_back(cell: WindowCell, row: HoldRow, index: int, *, used: int, over: int) -> None:
     """Undo bookings as far as the cell still remembers their period."""
     period, end_us = row.periods[index], row.ends_us[index]
     if used and cell.reaches(period):
@@ -327,9 +331,9 @@ def _note(
     late: bool = False,
     frozen: tuple[str, ...] = (),
 ) -> None:
-    over = row.over or [0] * len(row.entries)
-    actuals = row.per_unit([b + o for b, o in zip(row.booked, over, strict=True)]) if row.booked is not None else {}
-    overage = {unit: amount for unit, amount in row.per_unit(over).items() if amount}
+    over = row.over if row.over is not None and any(row.over) else None
+    overage = {unit: amount for unit, amount in row.per_unit(over).items() if amount} if over is not None else {}
+    actuals = row.per_unit(cost_of(row) if over is not None else row.booked) if row.booked is not None else {}
     state.steps.append(
         Step(row.id, before, row.state, actuals, overage, frozen, late, now_us, what, evidence=row.evidence)
     )
@@ -345,56 +349,8 @@ def _answer(run: Run, row: HoldRow, index: int) -> None:
     row.last = Applied(tuple(views), run.now_us)
 
 
-def judge_refund(run: Run, op: Refund) -> None:
-    """Give back part of what was booked: never more than was, once for each refund id, within 35 days."""
-    row = _find(run, op.hold, "refund")
-    if row is None or op.refund in row.refunds or not _are_amounts(run, op.amounts):
-        return
-    if run.now_us > row.ended_us + KEEP_PERIODS_US:
-        run.fail(FailureCode.TOO_LATE)
-        return
-    left = row.per_unit(_cost(row))
-    if any(amount > left.get(unit, 0) for unit, amount in op.amounts.items()):
-        run.fail(FailureCode.TOO_MUCH, detail=", ".join(f"{unit}: {amount}" for unit, amount in left.items()))
-        return
-    run.pending.append((_refund, (row, op)))
-
-
-def _cost(row: HoldRow) -> list[int]:
+def cost_of(row: HoldRow) -> list[int]:
     """What an ended hold came to cost, entry by entry."""
     assert row.booked is not None
     assert row.over is not None
     return [booked + over for booked, over in zip(row.booked, row.over, strict=True)]
-
-
-def _refund(run: Run, plan: tuple[HoldRow, Refund]) -> None:
-    row, op = plan
-    assert row.booked is not None
-    assert row.over is not None
-    for index, (entry, cost) in enumerate(zip(row.entries, _cost(row), strict=True)):
-        amount = min(op.amounts.get(entry.unit, 0), cost)
-        if not amount:
-            continue
-        from_over = min(amount, row.over[index])
-        cell = run.state.cells.get(entry.key)
-        if cell is not None:
-            _take_back(cell, row, index, used=amount - from_over, over=from_over)
-            run.state.dirty_cells.add(entry.key)
-        row.over[index] -= from_over
-        row.booked[index] -= amount - from_over
-    row.refunds[op.refund] = op.amounts
-    run.state.dirty_holds.add(row.id)
-    run.state.steps.append(
-        Step(
-            row.id,
-            row.state,
-            row.state,
-            op.amounts,
-            {},
-            (),
-            late=False,
-            now_us=run.now_us,
-            what="refund",
-            refund=op.refund,
-        )
-    )

@@ -10,7 +10,7 @@ one batch are not judged against each other.
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from remit.core.ledger import admission, charges, conditions, holds
+from remit.core.ledger import admission, charges, conditions, holds, refunds
 from remit.core.ledger.operations import (
     Adjust,
     Applied,
@@ -81,7 +81,7 @@ def _decide(run: Run) -> Outcome:
             break
     if run.failures:
         _refuse(run)
-        return Refused(tuple(run.failures), tuple([_unapplied(view) for view in run.views]), run.now_us)
+        return Refused(tuple(run.failures), _unapplied(run.views), run.now_us)
     if run.replay is not None:
         return run.replay
     if run.pending:
@@ -118,12 +118,14 @@ def _refuse(run: Run) -> None:
         run.carry_out()
 
 
-def _unapplied(view: View) -> View:
-    """A view of a step that was not taken: after it everything is as before."""
-    if view.used + view.held == view.before and not view.wait_us:
-        return view
-    used = view.used if view.entry >= 0 else view.before
-    return View(view.index, view.entry, view.before, used, view.before - used, view.max, view.reset_us, view.over)
+def _unapplied(views: list[View]) -> tuple[View, ...]:
+    """The views of a step that was not taken: after it everything is as before."""
+    for place, view in enumerate(views):
+        if view.used + view.held != view.before or view.wait_us:
+            used = view.used if view.entry >= 0 else view.before
+            held = view.before - used
+            views[place] = View(view.index, view.entry, view.before, used, held, view.max, view.reset_us, view.over)
+    return tuple(views)
 
 
 def _sweep_touched(run: Run) -> None:
@@ -192,7 +194,7 @@ JUDGES: dict[type[Operation], Callable[[Run, Any], None]] = {
     Commit: holds.judge_commit,
     Release: holds.judge_release,
     Resolve: holds.judge_resolve,
-    Refund: holds.judge_refund,
+    Refund: refunds.judge_refund,
     Adjust: charges.judge_adjust,
     Expire: holds.judge_expire,
 }

@@ -288,7 +288,9 @@ class ClientConnection(asyncio.Protocol):
     def cut(self, *, reset: bool) -> None:
         self._flush()
         self._closing = True
-        if reset:
+        if self._left:
+            self._transport.abort()
+        elif reset:
             self._transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, _RESET_ON_CLOSE)
             self._transport.abort()
         else:
@@ -368,8 +370,11 @@ class ClientConnection(asyncio.Protocol):
         self._linger_bytes = self._limits.linger_bytes
         self._read_deadline = self._loop.time() + self._times.linger_s
         self._resume()
-        if self._transport.can_write_eof() and not self._transport.is_closing():
-            self._transport.write_eof()
+        try:
+            if self._transport.can_write_eof() and not self._transport.is_closing():
+                self._transport.write_eof()
+        except OSError:  # the client has reset the connection, and the loop has not told us yet
+            self.abandon()
 
     def _client_left(self) -> None:
         if self._left:
@@ -381,7 +386,7 @@ class ClientConnection(asyncio.Protocol):
         if self._exchange is not None:
             try:
                 self._exchange.client_left()
-            except Exception:
+            except Exception:  # noqa: BLE001  it runs between two callbacks of the loop, and both must go on
                 _log.exception("what a request had asked for, should its client leave, failed")
 
 

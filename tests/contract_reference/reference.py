@@ -1,0 +1,374 @@
+"""The reference verifier of contract chains: slow, plain, and written from the documents alone.
+
+It follows the draft's section 7 and the page on contracts from top to bottom, and answers with a `Verdict`: the chain is
+good, or the step and the link that refuse it. It exists to disagree with the package: where the two differ, one of them has
+read the documents wrongly. Where the draft is silent the narrower reading is taken, and said so beside it.
+
+It sets no bound on the work of comparing constraints: such a bound is each verifier's own (`too_costly`).
+"""
+
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, cast
+
+from tests.contract_reference.limits import is_identifier, limits_are_sound
+from tests.contract_reference.narrowing import (
+    MAX_CONSTRAINT_DEPTH,
+    Constraint,
+    constraint_problem,
+    depth_of,
+    narrows,
+    passes,
+)
+from tests.contract_reference.signatures import ALGORITHMS, BadKeyError, Key
+from tests.contract_reference.strict_text import (
+    Json,
+    NotCanonicalError,
+    NotJsonError,
+    decode_base64url,
+    read_json,
+)
+from tests.contract_reference.trust import Anchors, Trusted, digest, is_uri
+
+CAPABILITY: Final = "attenuating_agent_token"
+LIMITS: Final = "remit_limits"
+
+MAX_DEPTH: Final = 8
+MAX_LIFETIME_S: Final = 90 * 86400
+MAX_AHEAD_S: Final = 30
+MAX_CONTRACT_BYTES: Final = 65536
+MAX_CHAIN_BYTES: Final = 262144
+MAX_HEADER_CHAIN_BYTES: Final = 16384
+MAX_TOOL_NAME_BYTES: Final = 256
+
+# What may stand in a header without meaning that somebody else's rules apply to the document.
+_FOREIGN_HEADERS: Final = frozenset({"jku", "jwk", "x5u", "x5c", "b64", "zip", "enc"})
+_UUID: Final = re.compile(r"[0-9A-Fa-f]{8}-?([0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}")
+_PROPER_UUID: Final = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
+_OURS: Final = frozenset({"remit_agent", "remit_org", "remit_user", "remit_account"})
+
+
+class Refusal(Exception):
+    """The first failure: the name of its step, and the link (None: the whole chain)."""
+
+    def __init__(self, step: str, link: int | None, why: str) -> None:
+        super().__init__(f"{step} at {link}: {why}")
+        self.step = step
+        self.link = link
+        self.why = why
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a chain. `capability` is the leaf's map of tools, where the chain is good."""
+
+    step: str | None
+    link: int | None
+    why: str = ""
+    capability: dict[str, dict[str, Constraint]] | None = None
+    leaf: "Link | None" = None
+
+    @property
+    def valid(self) -> bool:
+        """Whether the chain is good."""
+        return self.step is None
+
+
+@dataclass(slots=True)
+class Link:
+    """One contract while it is verified. `holder` and `tools` are known once its claims have been read."""
+
+    index: int
+    header: dict[str, Json]
+    claims: dict[str, Json]
+    signed: bytes
+    signature: bytes
+    holder: Key | None = None
+    tools: dict[str, dict[str, Constraint]] | None = None
+
+    def refuse(self, step: str, why: str) -> Refusal:
+        """The refusal of this link."""
+        return Refusal(step, self.index, why)
+
+    def number(self, name: str) -> int:
+        """An integer claim that was found sound."""
+        return cast(int, self.claims[name])
+
+
+def verify(chain: str, anchors: Anchors, *, now_us: int, in_headers: bool = False) -> Verdict:
+    """Verify contracts joined by `~`, root first."""
+    try:
+        links = read_chain(chain, in_headers=in_headers)
+        issuer = _verify_root(links[0], anchors, now_us)
+        for parent, child in itertools.pairwise(links):
+            _verify_child(parent, child, anchors, issuer, now_us)
+        _verify_leaf(links)
+    except Refusal as refusal:
+        return Verdict(refusal.step, refusal.link, refusal.why)
+    return Verdict(None, None, capability=links[-1].tools, leaf=links[-1])
+
+
+def refuses_call(verdict: Verdict, tool: str, arguments: dict[str, Json]) -> str | None:
+    """Section 7, step 6b: why the leaf does not allow this call, None if it does."""
+    if verdict.capability is None or tool not in verdict.capability:
+        return "no such tool"
+    constraints = verdict.capability[tool]
+    if not constraints:
+        return None
+    if set(arguments) != set(constraints):
+        return "an argument too many or too few"
+    wrong = [name for name, value in arguments.items() if not passes(constraints[name], value)]
+    return f"{wrong[0]} violates its constraint" if wrong else None
+
+
+def read_chain(chain: str, *, in_headers: bool) -> list[Link]:
+    """Steps 1 and 2: sizes, form, and no `jti` twice. Strictness of the text comes before any signature."""
+    size = len(chain.encode("utf-8", "surrogatepass"))
+    if size > (MAX_HEADER_CHAIN_BYTES if in_headers else MAX_CHAIN_BYTES):
+        raise Refusal("too_large", None, "the chain")
+    parts = chain.split("~")
+    for index, part in enumerate(parts):
+        if len(part) > MAX_CONTRACT_BYTES:
+            raise Refusal("too_large", index, "a contract")
+    if len(parts) > MAX_DEPTH + 1:
+        raise Refusal("too_deep", None, "more links than any root may allow")
+    links = [read_document(part, index) for index, part in enumerate(parts)]
+    for index, link in enumerate(links):
+        if any(link.claims["jti"] == earlier.claims["jti"] for earlier in links[:index]):
+            raise Refusal("duplicate_jti", index, "a contract stands twice in one chain")
+    return links
+
+
+def read_document(text: str, index: int) -> Link:
+    """One compact JWS, of two JSON objects, with a `jti` that is a string."""
+    parts = text.split(".")
+    if len(parts) != 3:
+        raise Refusal("malformed", index, "not three parts")
+    try:
+        raw = [decode_base64url(part) for part in parts]
+    except NotCanonicalError as error:
+        raise Refusal("non_canonical", index, str(error)) from error
+    try:
+        header, claims = read_json(raw[0]), read_json(raw[1])
+    except NotJsonError as error:
+        raise Refusal("malformed", index, str(error)) from error
+    if not isinstance(header, dict) or not isinstance(claims, dict) or not isinstance(claims.get("jti"), str):
+        raise Refusal("malformed", index, "no objects, or no `jti` that is a string")
+    return Link(index, header, claims, f"{parts[0]}.{parts[1]}".encode(), raw[2])
+
+
+def _verify_root(root: Link, anchors: Anchors, now_us: int) -> Trusted:
+    alg = _check_header(root)
+    issuer = anchors.issuer(root.claims.get("iss"))
+    if issuer is None:
+        raise root.refuse("issuer_unknown", "nobody trusts this `iss`")
+    _check_type(root, issuer)
+    keys = issuer.candidates(root.header.get("kid"))
+    if not keys:
+        raise root.refuse("key_unknown", "the issuer has no such key")
+    fitting = [key for key in keys if key.alg == alg]
+    if not fitting:
+        raise root.refuse("algorithm_refused", "not the algorithm of the key")
+    if not any(key.verifies(root.signature, root.signed) for key in fitting):
+        raise root.refuse("signature_invalid", "not signed by the issuer")
+    _check_claims(root, now_us)
+    _check_root_times(root)
+    _check_capability(root)
+    if "par_hash" in root.claims:
+        raise root.refuse("par_hash_mismatch", "a root has no parent")
+    _check_audience(root, anchors)
+    _check_limits(root, anchors)
+    _check_issuer(root, issuer)
+    return issuer
+
+
+def _verify_child(parent: Link, child: Link, anchors: Anchors, issuer: Trusted, now_us: int) -> None:
+    holder = cast(Key, parent.holder)
+    alg = _check_header(child)
+    if alg != holder.alg:
+        raise child.refuse("algorithm_refused", "not the algorithm of the parent's holder")
+    _check_type(child, issuer)
+    if not holder.verifies(child.signature, child.signed):
+        raise child.refuse("signature_invalid", "not signed by the parent's holder")
+    if not isinstance(child.claims.get("iss"), str) or not isinstance(child.claims.get("par_hash"), str):
+        raise child.refuse("claim_invalid", "`iss` or `par_hash` is missing")
+    _check_claims(child, now_us, parent=parent)
+    _check_capability(child)
+    _check_narrowing(parent, child)
+    if child.claims["par_hash"] != digest(parent.signed):
+        raise child.refuse("par_hash_mismatch", "another parent")
+    _check_audience(child, anchors)
+    _check_limits(child, anchors)
+
+
+def _verify_leaf(links: Sequence[Link]) -> None:
+    leaf = links[-1]
+    if len(links) != leaf.number("del_depth") + 1:
+        raise leaf.refuse("depth_invalid", "links are missing")
+    if leaf.tools is None:
+        raise leaf.refuse("capability_malformed", "a leaf without a capability")
+
+
+def _check_header(link: Link) -> str:
+    """Everything in the header but `typ`; `crit` may name `remit` alone (RFC 7515 section 4.1.11)."""
+    header = link.header
+    if set(header) & _FOREIGN_HEADERS or not isinstance(header.get("kid", ""), str):
+        raise link.refuse("header_refused", "a member that we do not obey")
+    if "crit" in header and header["crit"] != ["remit"]:
+        raise link.refuse("header_refused", "`crit` names what we do not know, or nothing")
+    if (
+        ("crit" in header) != ("remit" in header)
+        or not _is_integer(header.get("remit", 1))
+        or header.get("remit", 1) != 1
+    ):
+        raise link.refuse("header_refused", "another version of `remit`, or a mark without `crit`")
+    alg = header.get("alg")
+    if not isinstance(alg, str) or alg not in ALGORITHMS:
+        raise link.refuse("algorithm_refused", "not on the list")
+    return alg
+
+
+def _check_type(link: Link, issuer: Trusted) -> None:
+    """Exactly as we write it: other spellings of the media type are the wider reading."""
+    if link.header.get("typ") not in ("aat+jwt", *(["JWT"] if issuer.plain_jwt else [])):
+        raise link.refuse("type_refused", "not a contract by its `typ`")
+
+
+def _is_integer(value: Json) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _check_claims(link: Link, now_us: int, *, parent: Link | None = None) -> None:
+    """Steps 3c to 3m, or 4b to 4m: the claims by themselves and against the parent's."""
+    claims = link.claims
+    jti = cast(str, claims["jti"])
+    if not jti or (_UUID.fullmatch(jti) and not _PROPER_UUID.fullmatch(jti)):
+        raise link.refuse("claim_invalid", "`jti` is empty, or a UUID that is not written as one")
+    if parent is None and not is_uri(claims.get("iss")):
+        raise link.refuse("claim_invalid", "`iss` is no URI")
+    for name in ("iat", "exp", "del_depth", "del_max_depth"):
+        value = claims.get(name)
+        if not _is_integer(value) or cast(int, value) < 0:
+            raise link.refuse("claim_invalid", f"`{name}` is no integer, or below zero")
+    if "nbf" in claims and not _is_integer(claims["nbf"]):
+        raise link.refuse("claim_invalid", "`nbf` is no integer")
+    if not isinstance(claims.get("authorization_details"), list):
+        raise link.refuse("capability_malformed" if parent is None else "claim_invalid", "no list of details")
+    _check_our_claims(link)
+    link.holder = _holder_of(link)
+    if parent is not None and claims["iss"] != cast(Key, parent.holder).uri:
+        raise link.refuse("issuer_mismatch", "`iss` is not the thumbprint of the parent's holder")
+    _check_depth(link, parent)
+    _check_times(link, parent, now_us)
+
+
+def _check_our_claims(link: Link) -> None:
+    """`remit_agent` anywhere, the others in a root; each a name; no other that begins like ours."""
+    ours = {name for name in link.claims if name.startswith("remit_")}
+    allowed = _OURS if link.index == 0 else {"remit_agent"}
+    if not ours <= allowed or not all(is_identifier(link.claims[name]) for name in ours):
+        raise link.refuse("claim_invalid", "a claim of ours that is unknown, malformed or misplaced")
+
+
+def _check_audience(link: Link, anchors: Anchors) -> None:
+    if "aud" in link.claims and (
+        not anchors.audience or link.claims["aud"] not in (anchors.audience, [anchors.audience])
+    ):
+        raise link.refuse("audience_mismatch", "made for somebody else")
+
+
+def _holder_of(link: Link) -> Key:
+    """One key, public and sound. RFC 7800 section 3.1: `cnf` may not name a second one."""
+    cnf = link.claims.get("cnf")
+    if not isinstance(cnf, dict) or "jwk" not in cnf or set(cnf) & {"jwe", "jku", "jkt", "x5t#S256"}:
+        raise link.refuse("holder_key_invalid", "not one key")
+    try:
+        return Key(cnf["jwk"])
+    except BadKeyError as error:
+        raise link.refuse("holder_key_invalid", str(error)) from error
+
+
+def _check_depth(link: Link, parent: Link | None) -> None:
+    depth, ceiling = link.number("del_depth"), link.number("del_max_depth")
+    expected = 0 if parent is None else parent.number("del_depth") + 1
+    highest = MAX_DEPTH if parent is None else parent.number("del_max_depth")
+    if depth != expected or depth > ceiling or depth > MAX_DEPTH or ceiling > highest or depth > highest:
+        raise link.refuse("depth_invalid", "not one deeper, or deeper than allowed")
+
+
+def _check_times(link: Link, parent: Link | None, now_us: int) -> None:
+    issued, expires = link.number("iat"), link.number("exp")
+    if expires * 1_000_000 <= now_us:
+        raise link.refuse("expired", "over")
+    if expires <= issued or issued * 1_000_000 > now_us + MAX_AHEAD_S * 1_000_000:
+        raise link.refuse("times_invalid", "ends before it begins, or begins too far ahead")
+    if "nbf" in link.claims and link.number("nbf") * 1_000_000 > now_us:
+        raise link.refuse("times_invalid", "not yet")
+    if parent is not None and (expires > parent.number("exp") or issued < parent.number("iat")):
+        raise link.refuse("times_invalid", "longer than its parent")
+
+
+def _check_root_times(root: Link) -> None:
+    if root.number("exp") > root.number("iat") + MAX_LIFETIME_S:
+        raise root.refuse("times_invalid", "longer than 90 days")
+
+
+def _check_capability(link: Link) -> None:
+    """Steps 3m, 3n, 4n, 4o. Members that nobody defined are refused: they may have been meant to restrict."""
+    details = cast(list[Json], link.claims["authorization_details"])
+    if not all(isinstance(entry, dict) and isinstance(entry.get("type"), str) for entry in details):
+        raise link.refuse("capability_malformed", "an entry without a type")
+    entries = [entry for entry in cast(list[dict[str, Json]], details) if entry["type"] == CAPABILITY]
+    if len(entries) > 1 or (link.index == 0 and not entries):
+        raise link.refuse("capability_malformed", "not one capability")
+    if entries:
+        link.tools = _tools_of(link, entries[0])
+
+
+def _tools_of(link: Link, entry: dict[str, Json]) -> dict[str, dict[str, Constraint]]:
+    tools = entry.get("tools")
+    if set(entry) != {"type", "tools"} or not isinstance(tools, dict):
+        raise link.refuse("capability_malformed", "`tools` is missing, or something else is there")
+    for name, constraints in tools.items():
+        if not 0 < len(name.encode()) <= MAX_TOOL_NAME_BYTES or not isinstance(constraints, dict):
+            raise link.refuse("capability_malformed", "a tool's name or arguments")
+        for constraint in constraints.values():
+            problem = constraint_problem(constraint)
+            if depth_of(constraint) > MAX_CONSTRAINT_DEPTH:
+                problem = problem or "constraint_too_deep"
+            if problem:
+                raise link.refuse(problem, f"a constraint of `{name}`")
+    return cast("dict[str, dict[str, Constraint]]", tools)
+
+
+def _check_narrowing(parent: Link, child: Link) -> None:
+    """Step 4p. A link without a capability allows nothing, and so does everything below it."""
+    for tool, constraints in (child.tools or {}).items():
+        if parent.tools is None or tool not in parent.tools:
+            raise child.refuse("not_narrower", f"`{tool}` is not its parent's")
+        wide = parent.tools[tool]
+        if wide and set(wide) != set(constraints):
+            raise child.refuse("not_narrower", f"other arguments of `{tool}`")
+        if not all(narrows(wide[name], constraints[name]) for name in wide):
+            raise child.refuse("not_narrower", f"a wider argument of `{tool}`")
+
+
+def _check_limits(link: Link, anchors: Anchors) -> None:
+    details = cast(list[dict[str, Json]], link.claims["authorization_details"])
+    entries = [entry for entry in details if entry["type"] == LIMITS]
+    if len(entries) > 1 or any(not limits_are_sound(entry, link.tools or {}) for entry in entries):
+        raise link.refuse("limits_malformed", "limits that could mean less than they say")
+    if any(not anchors.ledger or entry["ledger"] != anchors.ledger for entry in entries):
+        raise link.refuse("ledger_mismatch", "counted by another guard")
+
+
+def _check_issuer(root: Link, issuer: Trusted) -> None:
+    org = root.claims.get("remit_org")
+    if org is not None and org not in issuer.orgs:
+        raise root.refuse("issuer_exceeded", "an org that is not the issuer's")
+    if root.number("exp") - root.number("iat") > issuer.lifetime_s:
+        raise root.refuse("issuer_exceeded", "longer than the issuer may")
+    if not all(issuer.may_name(tool) for tool in root.tools or {}):
+        raise root.refuse("issuer_exceeded", "a tool that is not the issuer's")
