@@ -1,5 +1,6 @@
 """The engines and callers that the rows are measured with."""
 
+import itertools
 import os
 import time
 
@@ -75,7 +76,7 @@ class Contracts:
             issuer, holder=keys[0].public, asking=asking, lifetime_s=86_400, now_us=now_us(), random_bytes=os.urandom,
             billing=Billing(org="acme", user="user"),
         )  # fmt: skip
-        for parent, child in zip(keys, keys[1:], strict=False):
+        for parent, child in itertools.pairwise(keys):
             narrower = Asking(limits=[limit], ledger=LEDGER)
             text = derive(text, parent, holder=child.public, asking=narrower, now_us=now_us(), random_bytes=os.urandom)
         self.text = text

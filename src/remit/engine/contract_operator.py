@@ -17,6 +17,9 @@ from remit.engine.drafts import AdminDraft
 from remit.engine.guard import Engine
 from remit.errors import StoreUnavailable, UsageError
 
+REVOKED: Final = "revoked"
+"""The reason of a gate that was closed for good; one that was closed by a suspension has another."""
+
 HASH_BYTES: Final = 32
 MAX_ASKED: Final = 64
 MAX_REASON_CHARS: Final = 256
@@ -41,9 +44,9 @@ class _ContractDesk:
         """Close the gate of one `lineage` or one `holder`, at once and for good; `reason` goes to the record."""
         what, name, key = _gate(maybe_text(arguments, "lineage"), maybe_text(arguments, "holder"))
         reason = (maybe_text(arguments, "reason") or "")[:MAX_REASON_CHARS]
-        if await self._closed([(name, key)]):
+        if await self._revoked([(name, key)]):
             return {what: name, "was_revoked": True}
-        close = ops.SetGate(key, ops.Rung.REVOKED, reason=reason or "revoked")
+        close = ops.SetGate(key, ops.Rung.REVOKED, reason=REVOKED)
         detail = f"revoked {what}{f': {reason}' if reason else ''}"
         admin = Admin(action=AdminAction.GATE_SET, by=by, subject=name, detail=detail)
         outcome = await self._engine.store.apply(ops.Batch(self._engine.new_id(), (close,), record=AdminDraft(admin)))
@@ -57,12 +60,12 @@ class _ContractDesk:
         if len(lineages) + len(holders) > MAX_ASKED:
             raise UsageError(f"ask about at most {MAX_ASKED} lineages and holders at once")
         return {
-            "lineages": await self._closed((name, lineage_gate(name)) for name in lineages),
-            "holders": await self._closed((name, holder_gate(name)) for name in holders),
+            "lineages": await self._revoked((name, lineage_gate(name)) for name in lineages),
+            "holders": await self._revoked((name, holder_gate(name)) for name in holders),
         }
 
-    async def _closed(self, gates: Iterable[tuple[str, str]]) -> list[str]:
-        """The names of those gates that let nobody pass: asked with a batch that holds nothing and changes nothing."""
+    async def _revoked(self, gates: Iterable[tuple[str, str]]) -> list[str]:
+        """The names of those gates that were closed for good: asked with a batch that holds nothing and changes nothing."""
         named = list(gates)
         if not named:
             return []
@@ -70,7 +73,7 @@ class _ContractDesk:
         outcome = await self._engine.store.apply(ops.Batch(self._engine.new_id(), asked))
         if not isinstance(outcome, ops.Refused):
             return []
-        return [named[failure.index][0] for failure in outcome.failures]
+        return [named[failure.index][0] for failure in outcome.failures if failure.detail == REVOKED]
 
 
 def _gate(lineage: str | None, holder: str | None) -> tuple[str, str, str]:
