@@ -1,8 +1,9 @@
-"""The well-behaved agents: each with its own key, all day long at a modest pace, while the incident goes on beside them.
+"""The well-behaved agents: each with its own credential, all day long at a modest pace, beside the incident.
 
-`support` refunds customers after asking whether the payee is all right; `billing` checks payees; `planner` follows jobs.
-When `/validate` says `retry` they leave the payee for later, which is what the looping agent should have done. They run in
-one process that says on standard output, in JSON lines, how many calls were answered and how many were not allowed.
+`support` has a contract and signs each of its requests; it refunds customers after asking whether the payee is all right.
+`billing` checks payees and `planner` follows jobs, with API keys. When `/validate` says `retry` they leave the payee for
+later, which is what the looping agent should have done. They run in one process that says on standard output, in JSON
+lines, how many calls were answered and how many were not allowed.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from typing import Any
 
 from demo.cast import UNDER_REVIEW
 from demo.client import Client, Reply
+from remit.entrypoints.client import contract_signer
 
 PAUSE_S = 0.25
 REPORT_EVERY_S = 0.2
@@ -109,11 +111,15 @@ async def ticks(stop: asyncio.Event) -> AsyncIterator[None]:
         yield
 
 
-async def run(*, host: str, port: int, keys: dict[str, str]) -> None:
-    """Let every agent live until SIGTERM, reporting on the way and once at the end."""
+async def run(*, host: str, port: int, keys: dict[str, str], contracts: dict[str, dict[str, str]]) -> None:
+    """Let every agent live until SIGTERM, reporting on the way and once at the end.
+
+    `keys` are API keys, `contracts` texts of a `chain` and of the private `key` that it was made for, by agent.
+    """
     stop, figures = asyncio.Event(), Figures()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    clients = {agent: Client((host, port), key) for agent, key in keys.items()}
+    signers = {agent: contract_signer(held["chain"], held["key"]) for agent, held in contracts.items()}
+    clients = {agent: Client((host, port), credential) for agent, credential in (keys | signers).items()}
     async with asyncio.TaskGroup() as group:
         for agent, client in clients.items():
             group.create_task(live(agent, client, figures, stop))

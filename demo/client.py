@@ -2,9 +2,14 @@
 
 import asyncio
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
+
+from demo.children import DemoFailed
+from remit.entrypoints.client import Signer
 
 TIMEOUT_S = 15.0
 MAX_HEAD_BYTES = 64 * 1024
@@ -20,23 +25,39 @@ class Reply:
     members: dict[str, Any]
 
 
+@contextmanager
+def playing(scene: str) -> Iterator[None]:
+    """Whatever a scene does over the network: what goes wrong there is told as the end of it. Raises `DemoFailed`."""
+    try:
+        yield
+    except (ConnectionError, TimeoutError) as error:
+        raise DemoFailed(f"the {scene} scene broke off: {error}") from error
+
+
 class Client:
     """Calls one server as one agent. Raises `ConnectionError` or `TimeoutError` when there is no proper answer."""
 
-    def __init__(self, address: tuple[str, int], key: str = "") -> None:
-        """`key` is sent as `Authorization: Bearer`."""
+    def __init__(self, address: tuple[str, int], credential: str | Signer = "") -> None:
+        """An API key is sent as `Authorization: Bearer`; a signer makes the headers of each request anew."""
         self._address = address
-        self._key = key
+        self._credential = credential
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def call(
         self, method: str, path: str, members: dict[str, Any] | None = None, headers: dict[str, str] | None = None
     ) -> Reply:
+        """Send one request, with `members` as JSON, and read its answer."""
+        if members is None:
+            return await self.send(method, path, b"", headers or {})
+        body = json.dumps(members).encode()
+        return await self.send(method, path, body, {"content-type": "application/json", **(headers or {})})
+
+    async def send(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Reply:
         """Send one request and read its answer. A call that fails is not repeated: it might have happened."""
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 reader, writer = await self._connected()
-                writer.write(self._request(method, path, members, headers or {}))
+                writer.write(self._request(method, path, body, headers))
                 await writer.drain()
                 return await self._read(reader)
         except (OSError, TimeoutError, EOFError, ValueError, asyncio.LimitOverrunError) as error:
@@ -51,13 +72,13 @@ class Client:
             self._streams = await asyncio.open_connection(host, port, limit=MAX_HEAD_BYTES)
         return self._streams
 
-    def _request(self, method: str, path: str, members: dict[str, Any] | None, headers: dict[str, str]) -> bytes:
-        body = b"" if members is None else json.dumps(members).encode()
-        fields = {"host": f"{self._address[0]}:{self._address[1]}", **headers}
-        if self._key:
-            fields["authorization"] = f"Bearer {self._key}"
-        if members is not None:
-            fields["content-type"] = "application/json"
+    def _request(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> bytes:
+        host = f"{self._address[0]}:{self._address[1]}"
+        fields = {"host": host, **headers}
+        if isinstance(self._credential, Signer):
+            fields |= self._credential.headers_for(method, f"http://{host}{path}", body)
+        elif self._credential:
+            fields["authorization"] = f"Bearer {self._credential}"
         if method != "GET":
             fields["content-length"] = str(len(body))
         lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,13 +30,13 @@ class Remit:
     def __init__(self, policy: Path) -> None:
         self._policy = policy
 
-    async def run(self, *arguments: str) -> Said:
-        """Run one command, whatever its exit code. Raises `DemoFailed` if it does not end."""
+    async def run(self, *arguments: str, folder: Path = ROOT) -> Said:
+        """Run one command in `folder`, whatever its exit code. Raises `DemoFailed` if it does not end."""
         process = await asyncio.create_subprocess_exec(
-            *REMIT, *arguments, cwd=ROOT, env=os.environ | {"REMIT_POLICY": str(self._policy)},
+            *REMIT, *arguments, cwd=folder, env=os.environ | {"REMIT_POLICY": str(self._policy)},
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
-        typed = " ".join(["remit", *arguments])
+        typed = shlex.join(["remit", *arguments])
         try:
             out, errors = await asyncio.wait_for(process.communicate(), TIMEOUT_S)
         except TimeoutError:
@@ -45,9 +46,9 @@ class Remit:
                 process.kill()
         return Said(typed, process.returncode or 0, out.decode().rstrip(), errors.decode().rstrip())
 
-    async def must(self, *arguments: str) -> str:
+    async def must(self, *arguments: str, folder: Path = ROOT) -> str:
         """Run one command and return what it printed. Raises `DemoFailed` with its own words if it fails."""
-        said = await self.run(*arguments)
+        said = await self.run(*arguments, folder=folder)
         if said.exit_code != 0:
             raise DemoFailed(f"`{said.typed}` failed: {said.errors or said.out or f'exit code {said.exit_code}'}")
         return said.out

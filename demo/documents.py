@@ -1,4 +1,4 @@
-"""Scene 2: an agent buys the same document again and again, too slowly for any rate limit to notice.
+"""Scene 4: an agent buys the same document again and again, too slowly for any rate limit to notice.
 
 What stops it is money: it works inside a session that was opened with a budget, and a call that would exceed it is
 refused before it is made.
@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from demo.cast import REPORT_PRICE, RUN_BUDGET
 from demo.children import DemoFailed
-from demo.client import Client, Reply
+from demo.client import Client, Reply, playing
 from demo.screen import Screen
 from demo.stage import Stage
 
@@ -35,11 +35,8 @@ class Documents:
 
 async def play(stage: Stage, screen: Screen, key: str) -> Documents:
     """Ask for the document until somebody says no. Raises `DemoFailed` if the session cannot be opened."""
-    with Client(stage.address, key) as client:
-        try:
-            return await _play(client, screen)
-        except (ConnectionError, TimeoutError) as error:
-            raise DemoFailed(f"the document scene broke off: {error}") from error
+    with playing("document"), Client(stage.address, key) as client:
+        return await _play(client, screen)
 
 
 async def _play(client: Client, screen: Screen) -> Documents:

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from demo.cast import RISK_CHECK
 from demo.children import shown
 from demo.screen import Screen
 from demo.stage import Stage
@@ -34,29 +33,36 @@ async def sign(stage: Stage) -> None:
     (stage.folder / "checkpoint.pem").write_text(public + "\n", encoding="ascii")
 
 
-async def examine(stage: Stage, screen: Screen) -> Evidence:
-    """Verify the log and count in it. Raises `DemoFailed` if it cannot be exported."""
+async def examine(stage: Stage, screen: Screen, *, lineage: str) -> Evidence:
+    """Verify the log and count in it what was tried under the root with that lineage.
+
+    Raises `DemoFailed` if it cannot be exported.
+    """
     signed, public, out = (shown(stage.folder / name) for name in ("checkpoints.txt", "checkpoint.pem", "audit.jsonl"))
     said = await stage.remit.run("audit", "verify", "--checkpoint", signed, "--public-key", public)
     screen.lines([f"$ remit audit verify --checkpoint {signed} \\", f"      --public-key {public}"])
     screen.quote(said.out or said.errors)
     await stage.remit.must("audit", "export", "-o", out)
     with (stage.folder / "audit.jsonl").open(encoding="utf-8") as log:
-        found = count(json.loads(line)["record"]["body"] for line in log)
+        found = count((json.loads(line)["record"]["body"] for line in log), lineage=lineage)
     found.verified = said.exit_code == 0
     return found
 
 
-def count(bodies: Iterable[dict[str, Any]]) -> Evidence:
-    """Add up the decisions about the loop's transfers."""
-    found = Evidence()
+def count(bodies: Iterable[dict[str, Any]], *, lineage: str) -> Evidence:
+    """Add up the decisions about transfers under one root, whoever of its holders asked.
+
+    A count of refusals names its caller and not the chain: it is the loop's if that caller was seen with this root.
+    """
+    found, counted, holders = Evidence(), list[dict[str, Any]](), set[str]()
     for body in bodies:
-        if body.get("tool") != TRANSFER_TOOL or body["caller"]["agent"] != RISK_CHECK:
+        if body.get("tool") != TRANSFER_TOOL:
             continue
         if body["kind"] == "refusals":
-            found.refused += body["count"]
-        elif body["outcome"] == "allow":
-            found.admitted += 1
-        else:
-            found.refused += 1
+            counted.append(body)
+        elif body.get("chain", ())[:1] and body["chain"][0]["lineage"] == lineage:
+            holders.add(body["caller"]["id"])
+            found.admitted += body["outcome"] == "allow"
+            found.refused += body["outcome"] != "allow"
+    found.refused += sum(body["count"] for body in counted if body["caller"]["id"] in holders)
     return found

@@ -1,4 +1,8 @@
-"""Scene 1: the error loop in several processes that share one key, with the well-behaved agents working beside it."""
+"""Scene 1: the error loop under one root contract, with the well-behaved agents working beside it.
+
+The loop runs in several processes at once: one calls with the risk check's own key, one with that of the payment executor,
+and the others delegate to keys that they make themselves, a new one after every hundred attempts of a connection.
+"""
 
 import asyncio
 import contextlib
@@ -9,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from demo.agents import Figures
-from demo.cast import CONNECTIONS_PER_WORKER, LEAST_ROUNDS, RISK_CHECK, WELL_BEHAVED, WORKERS
+from demo.cast import BY_CONTRACT, CONNECTIONS_PER_WORKER, EXECUTOR, FRESH_EVERY, LEAST_ROUNDS, RISK_CHECK, WELL_BEHAVED
 from demo.children import Child, Children, DemoFailed, python, shown, tail
+from demo.contracts import Held
 from demo.loop import Counts
 from demo.screen import Screen
 from demo.stage import Stage
@@ -19,11 +24,35 @@ INCIDENT_S = 95.0
 SILENT_S = 30.0
 END_S = 20.0
 TICK_S = 0.1
+SUMS = ("attempts", "validated", "uploaded", "admitted", "failed", "told_to_stop", "keys", "proofs", "refused")
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One process of the loop: whose key it is given, and whether it delegates to fresh keys instead of using that."""
+
+    agent: str
+    fresh: bool = False
+
+    @property
+    def whose(self) -> str:
+        return f"fresh keys below {self.agent}" if self.fresh else f"the key of {self.agent}"
+
+
+WORKERS = (Worker(RISK_CHECK), Worker(EXECUTOR), Worker(RISK_CHECK, fresh=True), Worker(EXECUTOR, fresh=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """What the agents of the scene call with: API keys, and contracts."""
+
+    keys: Mapping[str, str]
+    contracts: Mapping[str, Held]
 
 
 @dataclass(slots=True)
 class Incident:
-    """What came of it: the loop's counts, added up over its processes, and the figures of the other agents."""
+    """What came of it: the loop's counts for each of its processes, and the figures of the other agents."""
 
     asked: int
     took_s: float = 0.0
@@ -35,14 +64,24 @@ class Incident:
         """All processes of the loop together. The first refusal is the one with the smallest id: ids sort by time."""
         total = Counts()
         for counts in self.loops.values():
-            total.attempts += counts.attempts
-            total.validated += counts.validated
-            total.admitted += counts.admitted
-            total.failed += counts.failed
-            total.told_to_stop += counts.told_to_stop
-            total.refused += counts.refused
+            for name in SUMS:
+                setattr(total, name, getattr(total, name) + getattr(counts, name))
         total.first_refused = min((c.first_refused for c in self.loops.values() if c.first_refused), default="")
         return total
+
+    @property
+    def pace(self) -> float:
+        """Attempts a second."""
+        return self.counts.attempts / self.took_s if self.took_s else 0.0
+
+    @property
+    def refused_to_executor(self) -> str:
+        """The first refused attempt with the payment executor's own key, which is at the end of a chain of three."""
+        return self.loops[1].first_refused if 1 in self.loops else ""
+
+    def by_worker(self) -> list[tuple[Worker, Counts]]:
+        """The processes that have said anything, with their counts."""
+        return [(worker, self.loops[number]) for number, worker in enumerate(WORKERS) if number in self.loops]
 
     def line(self, now_s: float) -> str:
         """The progress in one line."""
@@ -54,14 +93,16 @@ class Incident:
         )
 
 
-async def play(children: Children, stage: Stage, screen: Screen, keys: Mapping[str, str], *, attempts: int) -> Incident:
+async def play(
+    children: Children, stage: Stage, screen: Screen, credentials: Credentials, *, attempts: int
+) -> Incident:
     """Run the scene to its end. Raises `DemoFailed` if any of its processes fails or it takes too long."""
     incident = Incident(attempts)
     try:
-        async with asyncio.timeout(INCIDENT_S), _well_behaved(children, stage, keys, incident):
+        async with asyncio.timeout(INCIDENT_S), _well_behaved(children, stage, credentials, incident):
             started = time.monotonic()
             async with _showing(screen, incident, started):
-                await _run_loops(children, stage, keys[RISK_CHECK], incident)
+                await _run_loops(children, stage, credentials.contracts, incident)
             incident.took_s = time.monotonic() - started
     except TimeoutError:
         done = incident.counts.attempts
@@ -70,13 +111,13 @@ async def play(children: Children, stage: Stage, screen: Screen, keys: Mapping[s
     return incident
 
 
-async def _run_loops(children: Children, stage: Stage, key: str, incident: Incident) -> None:
+async def _run_loops(children: Children, stage: Stage, contracts: Mapping[str, Held], incident: Incident) -> None:
     """All processes of the loop, from start to end."""
     try:
         async with asyncio.TaskGroup() as group:
-            for number in range(min(WORKERS, incident.asked)):
-                share = incident.asked // WORKERS + (number < incident.asked % WORKERS)
-                settings = _where(stage) | {"key": key, "attempts": share, "connections": CONNECTIONS_PER_WORKER}
+            for number, worker in enumerate(WORKERS[: incident.asked]):
+                share = incident.asked // len(WORKERS) + (number < incident.asked % len(WORKERS))
+                settings = _where(stage) | _settings(worker, contracts[worker.agent], attempts=share)
                 name = f"error loop {number + 1}"
                 child = await children.start(name, python("loop"), settings=settings, talks=True)
                 group.create_task(_follow_loop(child, number, incident))
@@ -87,6 +128,13 @@ async def _run_loops(children: Children, stage: Stage, key: str, incident: Incid
         raise DemoFailed(f"{failures.exceptions[0]}\nand of {shown(gateway)}:\n{tail(gateway)}") from None
 
 
+def _settings(worker: Worker, held: Held, *, attempts: int) -> dict[str, Any]:
+    return {
+        "name": worker.agent, "key": held.key_text, "chain": held.chain, "attempts": attempts,
+        "connections": CONNECTIONS_PER_WORKER, "fresh_every": FRESH_EVERY if worker.fresh else 0,
+    }  # fmt: skip
+
+
 async def _follow_loop(child: Child, number: int, incident: Incident) -> None:
     while (said := await child.message(timeout_s=SILENT_S)) is not None:
         incident.loops[number] = Counts(**(said | {"refused": Counter(said["refused"])}))
@@ -95,10 +143,14 @@ async def _follow_loop(child: Child, number: int, incident: Incident) -> None:
 
 @contextlib.asynccontextmanager
 async def _well_behaved(
-    children: Children, stage: Stage, keys: Mapping[str, str], incident: Incident
+    children: Children, stage: Stage, credentials: Credentials, incident: Incident
 ) -> AsyncIterator[None]:
     """The other agents are at work before the scene begins, all through it, and a moment longer."""
-    settings = _where(stage) | {"keys": {agent: keys[agent] for agent in WELL_BEHAVED}}
+    held = credentials.contracts[BY_CONTRACT]
+    settings = _where(stage) | {
+        "keys": {agent: credentials.keys[agent] for agent in WELL_BEHAVED if agent != BY_CONTRACT},
+        "contracts": {BY_CONTRACT: {"chain": held.chain, "key": held.key_text}},
+    }
     child = await children.start("well-behaved agents", python("agents"), settings=settings, talks=True)
     while incident.others.fewest_rounds(WELL_BEHAVED) < 1:
         await _hear_agents(child, incident)

@@ -1,9 +1,12 @@
-"""The incident: an agent that is told `retry`, does, and never stops. One of several processes that share its key.
+"""The incident: an agent that is told `retry`, does, and never stops. One of several processes.
 
 Each connection first asks whether the payee is all right, is told `retry`, and from then on sends the same transfer again
 as soon as the last answer is in. The answers are read (status, reason, whether the gateway told it to stop) and ignored:
-a refusal that says `x-should-retry: false` is just one more error to this program. The request bytes are made once, so
-that the gateway is what limits the pace, not its attacker.
+a refusal that says `x-should-retry: false` is just one more error to this program.
+
+Every request carries a fresh proof, signed here for this request alone. The chain of contracts is uploaded once for each
+key, and named from then on. With `fresh_every` a connection does not stay with the key that it was given: it makes a new
+one, delegates to it, and after so many attempts to the next.
 
 Settings come as one JSON line on standard input; the counts go out as JSON lines, several a second.
 """
@@ -13,17 +16,20 @@ import json
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self, cast
 
 import uvloop
 
 from demo.cast import TRANSFER, UNDER_REVIEW
+from demo.holder import Holder, payment
 
 REPORT_EVERY_S = 0.1
 STALLED_S = 20.0
 MAX_ANSWER_BYTES = 256 * 1024
 FIRST_REFUSALS = 200  # the very first refusal is among the first few of each process
+BODY = payment(float(TRANSFER), UNDER_REVIEW)
 
 
 class GaveUp(Exception):
@@ -32,13 +38,20 @@ class GaveUp(Exception):
 
 @dataclass(slots=True)
 class Counts:
-    """What this process has sent and been answered. `failed` are attempts that got no proper answer."""
+    """What this process has sent and been answered. `failed` are attempts that got no proper answer.
+
+    `keys` is how many different keys it has used, `proofs` how many it has made: one for each request, uploads and
+    validations included.
+    """
 
     attempts: int = 0
     validated: int = 0
+    uploaded: int = 0
     admitted: int = 0
     failed: int = 0
     told_to_stop: int = 0
+    keys: int = 0
+    proofs: int = 0
     first_refused: str = ""
     refused: Counter[str] = field(default_factory=Counter)
 
@@ -59,16 +72,6 @@ class Answer:
     status: int
     head: bytes
     body: bytes
-
-
-def request_bytes(path: str, *, host: str, key: str) -> bytes:
-    """A whole POST that names the loop's one transfer."""
-    body = f'{{"amount": {TRANSFER}, "currency": "USD", "to": "{UNDER_REVIEW}"}}'
-    head = (
-        f"POST {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {key}\r\n"
-        f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-    )
-    return (head + body).encode("ascii")
 
 
 def read_answer(data: bytes) -> Answer | None:
@@ -98,19 +101,45 @@ def reason_of(answer: Answer) -> str:
 class Looper:
     """What the connections of this process share: the attempts that are left, and what became of the others."""
 
-    def __init__(self, attempts: int, *, host: str, key: str) -> None:
+    def __init__(self, attempts: int, *, origin: str, holder: Holder, fresh_every: int = 0) -> None:
         self._left = attempts
         self._running = 0
         self._reasons: dict[bytes, str] = {}
-        self.counts = Counts()
-        self.transfer = request_bytes("/transfer", host=host, key=key)
-        self.validate = request_bytes("/validate", host=host, key=key)
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._given = holder
+        self._fresh_every = fresh_every
+        self.origin = origin
+        self.counts = Counts(keys=0 if fresh_every else 1)
+        loop = asyncio.get_running_loop()
+        self.kept: asyncio.Future[None] = loop.create_future()
+        self.done: asyncio.Future[None] = loop.create_future()
 
     def take(self) -> bool:
         """Whether there is one more attempt to make."""
         self._left -= 1
         return self._left >= 0
+
+    def holder(self, present: Holder | None, uses: int) -> Holder:
+        """Whose attempt the next one of a connection is: that of the `present` holder, after so many uses, or another's."""
+        if not self._fresh_every:
+            return self._given
+        if present is not None and uses < self._fresh_every:
+            return present
+        return self._given.delegate(f"helper-of-{self._given.name}")
+
+    def request(self, make: Callable[[str], bytes]) -> bytes:
+        """The bytes of a request, whose proof is counted."""
+        self.counts.proofs += 1
+        return make(self.origin)
+
+    def note_use(self, uses: int) -> None:
+        """An attempt is made with a key that was used so often before."""
+        self.counts.keys += self._fresh_every > 0 and uses == 0
+
+    def note_kept(self) -> None:
+        """The gateway has kept a chain."""
+        self.counts.uploaded += 1
+        if not self.kept.done():
+            self.kept.set_result(None)
 
     def joined(self) -> None:
         self._running += 1
@@ -157,66 +186,88 @@ class Looper:
 
 
 class Connection(asyncio.Protocol):
-    """One kept connection: an attempt, its answer, the next attempt."""
+    """One kept connection: upload the chain, ask about the payee, then an attempt, its answer, the next attempt."""
 
     _transport: asyncio.Transport
 
     def __init__(self, looper: Looper) -> None:
         self._looper = looper
         self._data = b""
-        self._waiting = False
-        self._validating = True
+        self._uses = 0
+        self._validated = False
+        self._holder: Holder | None = None
+        self._expects: Callable[[Answer], None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # what every loop gives for TCP, whatever its class
         self._looper.joined()
-        self._send(self._looper.validate)
+        self._next()
 
     def data_received(self, data: bytes) -> None:
         self._data = self._data + data if self._data else data
         try:
             answer = read_answer(self._data)
-            if answer is not None:
-                self._waiting, self._data = False, b""
-                self._go_on(answer)
+            if answer is None:
+                return
+            expects, self._expects, self._data = self._expects, None, b""
+            if expects is None:
+                raise GaveUp("an answer came back to nothing")
+            expects(answer)
+            self._next()
         except (GaveUp, ValueError) as error:
             self._looper.give_up(str(error))
             self._transport.close()
 
-    def _go_on(self, answer: Answer) -> None:
+    def _next(self) -> None:
+        """Send what comes next, or hang up if nothing does."""
         looper = self._looper
-        if not self._validating:
-            looper.take_note(answer)
-        elif b'"retry"' in answer.body:
-            self._validating = False
-            looper.counts.validated += 1
-        else:
-            raise GaveUp(f"`/validate` answered {answer.status} {answer.body[:200]!r} instead of `retry`")
-        if looper.take():
-            self._send(looper.transfer)
+        holder = looper.holder(self._holder, self._uses)
+        if holder is not self._holder:
+            self._holder, self._uses = holder, 0
+        if not holder.is_kept:
+            self._send(holder.upload, self._uploaded)
+        elif not self._validated:
+            self._send(lambda origin: holder.post(origin, "/validate", BODY), self._told)
+        elif looper.take():
+            looper.note_use(self._uses)
+            self._uses += 1
+            self._send(lambda origin: holder.post(origin, "/transfer", BODY), looper.take_note)
         else:
             self._transport.close()
 
-    def _send(self, request: bytes) -> None:
-        self._waiting = True
-        self._transport.write(request)
+    def _send(self, make: Callable[[str], bytes], expects: Callable[[Answer], None]) -> None:
+        self._expects = expects
+        self._transport.write(self._looper.request(make))
+
+    def _uploaded(self, answer: Answer) -> None:
+        assert self._holder is not None
+        if answer.status != 201:
+            raise GaveUp(f"the chain was not kept: {answer.status} {answer.body[:200]!r}")
+        self._looper.note_kept()
+        self._holder.is_kept = True
+
+    def _told(self, answer: Answer) -> None:
+        if b'"retry"' not in answer.body:
+            raise GaveUp(f"`/validate` answered {answer.status} {answer.body[:200]!r} instead of `retry`")
+        self._looper.counts.validated += 1
+        self._validated = True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._waiting:
+        if self._expects is not None:
             self._looper.counts.attempts += 1
             self._looper.counts.failed += 1
             self._looper.give_up(f"the gateway closed a connection in the middle of a call ({exc or 'no error'})")
         self._looper.left()
 
 
-async def run(*, host: str, port: int, key: str, attempts: int, connections: int) -> None:
+async def run(looper: Looper, *, host: str, port: int, connections: int) -> None:
     """Make all attempts, reporting on the way. Raises `GaveUp`."""
     loop = asyncio.get_running_loop()
-    looper = Looper(attempts, host=f"{host}:{port}", key=key)
     loop.set_exception_handler(lambda _, context: looper.give_up(f"{context.get('exception') or context['message']}"))
     looper.joined()  # so that it is not over before the last connection stands
-    for _ in range(min(connections, attempts)):
+    for _ in range(connections):  # the first uploads the chain, which the others then name
         await loop.create_connection(lambda: Connection(looper), host, port)
+        await asyncio.wait((looper.kept, looper.done), return_when=asyncio.FIRST_COMPLETED)
     looper.left()
     seen, since = -1, time.monotonic()
     while not looper.done.done():
@@ -229,10 +280,19 @@ async def run(*, host: str, port: int, key: str, attempts: int, connections: int
     looper.done.result()
 
 
+async def perform(
+    *, host: str, port: int, name: str, key: str, chain: str, attempts: int, connections: int, fresh_every: int
+) -> None:
+    """What one process does: `key` and `chain` are texts, `fresh_every` 0 means to stay with them."""
+    holder = Holder.read(name, key, chain)
+    looper = Looper(attempts, origin=f"http://{host}:{port}", holder=holder, fresh_every=fresh_every)
+    await run(looper, host=host, port=port, connections=min(connections, attempts))
+
+
 def main() -> None:
     settings = json.loads(sys.stdin.readline())
     try:
-        uvloop.run(run(**settings))
+        uvloop.run(perform(**settings))
     except (GaveUp, OSError) as error:
         sys.exit(f"the error loop gave up: {error}")
 

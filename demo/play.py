@@ -2,14 +2,48 @@
 
 import asyncio
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
-from demo import documents, evidence, incident, report
-from demo.cast import ALLOWED, ANALYST, ATTEMPTS, CONNECTIONS_PER_WORKER, RISK_CHECK, RUN_BUDGET, WELL_BEHAVED, WORKERS
+from demo import documents, evidence, incident, report, revocation, tables, thief
+from demo.cast import (
+    ALLOWED,
+    ANALYST,
+    ATTEMPTS,
+    BY_CONTRACT,
+    CONNECTIONS_PER_WORKER,
+    EXECUTOR,
+    ORCHESTRATOR,
+    PERSON,
+    RISK_CHECK,
+    RUN_BUDGET,
+    WELL_BEHAVED,
+)
 from demo.children import Children, shown
+from demo.contracts import Held, typed
+from demo.incident import WORKERS, Credentials
 from demo.report import Results
 from demo.screen import Screen
 from demo.stage import Stage, build, clear, owned
+
+NEXT_TASK = "next-"
+NEXT_TRANSFERS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Everybody's credentials: API keys, the contracts of the incident, those of the next task, and how they were made."""
+
+    keys: dict[str, str]
+    contracts: dict[str, Held]
+    commands: list[list[str]]
+    next_task: dict[str, Held]
+    support: Held
+
+    @property
+    def lineage(self) -> str:
+        """That of the incident's root: what everything derived from it is recorded with."""
+        return self.contracts[ORCHESTRATOR].said.unverified.lineages[0]
 
 
 async def play(folder: Path, screen: Screen, *, attempts: int) -> int:
@@ -20,20 +54,30 @@ async def play(folder: Path, screen: Screen, *, attempts: int) -> int:
         _open(screen, attempts)
         async with Children(folder) as children:
             stage = await build(children, folder)
-            keys = await _make_keys(stage)
+            cast = await _prepare(stage)
             _introduce(screen, stage)
-            results = await _first_scene(children, stage, screen, keys, attempts)
-            await _second_scene(stage, screen, keys[ANALYST], results)
-            await _last_scene(children, stage, screen, results)
+            _show_contracts(screen, stage, cast)
+            results = await _loop_scene(children, stage, screen, cast, attempts)
+            await _thief_scene(stage, screen, cast, results)
+            await _revocation_scene(stage, screen, cast, results)
+            await _document_scene(stage, screen, cast.keys[ANALYST], results)
+            await _last_scene(children, stage, screen, cast, results)
         results.failures = report.check(results)
         results.duration_s = time.monotonic() - started
         report.write(folder / "demo.json", results)
         return _close(screen, stage, results)
 
 
-async def _make_keys(stage: Stage) -> dict[str, str]:
-    agents = (*WELL_BEHAVED, RISK_CHECK, ANALYST)
-    return dict(zip(agents, await asyncio.gather(*map(stage.make_key, agents)), strict=True))
+async def _prepare(stage: Stage) -> Cast:
+    """Make the keys and the contracts that everybody calls with."""
+    agents = [agent for agent in (*WELL_BEHAVED, ANALYST) if agent != BY_CONTRACT]
+    keys, (contracts, commands), (next_task, _), support = await asyncio.gather(
+        asyncio.gather(*map(stage.make_key, agents)),
+        stage.desk.hand_out("", transfers=ALLOWED),
+        stage.desk.hand_out(NEXT_TASK, transfers=NEXT_TRANSFERS),
+        stage.desk.hand_out_to_support(),
+    )
+    return Cast(dict(zip(agents, keys, strict=True)), contracts, commands, next_task, support)
 
 
 def _open(screen: Screen, attempts: int) -> None:
@@ -47,35 +91,78 @@ def _open(screen: Screen, attempts: int) -> None:
 
 
 def _introduce(screen: Screen, stage: Stage) -> None:
+    polite = [agent for agent in WELL_BEHAVED if agent != BY_CONTRACT]
     screen.say()
     screen.facts(
         [
             ("payment API", f"http://{stage.api[0]}:{stage.api[1]}, a process with ledgers of its own"),
             ("gateway", f"{stage.url}, run with {shown(stage.policy)}"),
-            ("well-behaved", f"{', '.join(WELL_BEHAVED)}: they refund, validate and poll all along"),
-            ("looping", f"{RISK_CHECK}: {WORKERS} processes, {WORKERS * CONNECTIONS_PER_WORKER} connections, one key"),
+            ("well-behaved", f"{' and '.join(polite)} with API keys, {BY_CONTRACT} with a contract: at work all along"),
+            ("looping", f"{RISK_CHECK}, in {len(WORKERS)} processes with {CONNECTIONS_PER_WORKER} connections each"),
         ]
     )
 
 
-async def _first_scene(
-    children: Children, stage: Stage, screen: Screen, keys: dict[str, str], attempts: int
-) -> Results:
-    screen.title(f"Scene 1: the error loop meets a limit of {ALLOWED} transfers an hour")
-    came = await incident.play(children, stage, screen, keys, attempts=attempts)
-    results = await report.after_incident(stage, came)
+def _show_contracts(screen: Screen, stage: Stage, cast: Cast) -> None:
+    screen.title("Who may do what")
+    screen.say(
+        f"{PERSON.capitalize()} signs one contract, for the {ORCHESTRATOR}. It hands on to {RISK_CHECK}, and that to "
+        f"{EXECUTOR}: offline, with keys of their own, never more than they have. In {shown(stage.desk.folder)}:"
+    )
+    for command in cast.commands:
+        screen.lines(typed(command))
+
+
+async def _loop_scene(children: Children, stage: Stage, screen: Screen, cast: Cast, attempts: int) -> Results:
+    screen.title(f"Scene 1: the error loop meets a contract for {ALLOWED} transfers")
+    chain = cast.contracts[EXECUTOR].chain
+    screen.say(
+        "Each request has a proof of its own, signed for that request alone. The chain of the "
+        f"{EXECUTOR} is {len(chain):,} bytes: it is uploaded once (POST /.well-known/remit/chains), and requests name it."
+    )
     screen.say()
-    report.show_incident(screen, results, stage.folder / "payments.jsonl")
-    if refused := came.counts.first_refused:
-        screen.say()
-        screen.say("One refused call, explained:")
-        screen.lines([f"$ remit why {refused}"])
-        screen.quote(await stage.remit.must("why", refused))
+    credentials = Credentials(keys=cast.keys, contracts=cast.contracts | {BY_CONTRACT: cast.support})
+    came = await incident.play(children, stage, screen, credentials, attempts=attempts)
+    results = await report.after_incident(stage, came)
+    results.chain_bytes = len(chain)
+    screen.say()
+    tables.show_incident(screen, results, stage.folder / "payments.jsonl")
+    if refused := came.refused_to_executor:
+        results.explained = await report.explain(stage, refused)
+        await _explain(stage, screen, refused, f"One refused call of the {EXECUTOR}, explained:")
     return results
 
 
-async def _second_scene(stage: Stage, screen: Screen, key: str, results: Results) -> None:
-    screen.title(f"Scene 2: the slow loop meets a session's budget of {RUN_BUDGET}")
+async def _explain(stage: Stage, screen: Screen, decision: str, title: str) -> None:
+    screen.say()
+    screen.say(title)
+    screen.lines([f"$ remit why {decision}"])
+    screen.quote(await stage.remit.must("why", decision))
+
+
+async def _thief_scene(stage: Stage, screen: Screen, cast: Cast, results: Results) -> None:
+    screen.title("Scene 2: a thief copies the contract")
+    screen.say(f"The next task, a new root: {NEXT_TRANSFERS} transfers, handed on as before.")
+    results.theft = await thief.play(stage, cast.next_task[EXECUTOR])
+    tables.show_theft(screen, results)
+
+
+async def _revocation_scene(stage: Stage, screen: Screen, cast: Cast, results: Results) -> None:
+    screen.title(f"Scene 3: the {ORCHESTRATOR}'s contract is revoked")
+    found = results.revocation = await revocation.play(stage, cast.next_task)
+    screen.say(f"The {EXECUTOR} pays: {found.before}.")
+    screen.lines(typed(found.command))
+    screen.quote(found.said)
+    hop = "no contract" if found.hop is None else f"contract {found.hop + 1} of 3"
+    screen.say(
+        f"The {EXECUTOR}'s next call: {found.after} {found.reason}, by {hop}. A key that it delegates to now: {found.fresh}."
+    )
+    if found.decision:
+        await _explain(stage, screen, found.decision, "Explained:")
+
+
+async def _document_scene(stage: Stage, screen: Screen, key: str, results: Results) -> None:
+    screen.title(f"Scene 4: the slow loop meets a session's budget of {RUN_BUDGET}")
     screen.say(
         "An agent buys a document for 1.58 USD, cannot use it, and buys it again some minutes later: too slow for any "
         f"rate limit. (The minutes are {documents.PAUSE_S} seconds here.)"
@@ -89,12 +176,12 @@ async def _second_scene(stage: Stage, screen: Screen, key: str, results: Results
     )
 
 
-async def _last_scene(children: Children, stage: Stage, screen: Screen, results: Results) -> None:
+async def _last_scene(children: Children, stage: Stage, screen: Screen, cast: Cast, results: Results) -> None:
     screen.title("The record: signed, the gateway ended, and the audit log verified")
     await evidence.sign(stage)
     results.gateway_exit = await children.stop(stage.gateway)
-    results.evidence = await evidence.examine(stage, screen)
-    report.show_evidence(screen, results)
+    results.evidence = await evidence.examine(stage, screen, lineage=cast.lineage)
+    tables.show_evidence(screen, results)
 
 
 def _close(screen: Screen, stage: Stage, results: Results) -> int:
@@ -106,10 +193,12 @@ def _close(screen: Screen, stage: Stage, results: Results) -> int:
     paid = results.books.transfers[0]["decision"]
     screen.title(f"Done in {results.duration_s:.0f} s; the figures are in {shown(stage.folder / 'demo.json')}")
     screen.say("Nothing is left running. To look around in what was recorded, and to play:")
+    chain = shown(stage.desk.folder / f"{EXECUTOR}.chain")
     screen.lines(
         [
             f"export REMIT_POLICY={shown(stage.policy)}",
             f".venv/bin/remit why {paid}",
+            f".venv/bin/remit inspect {chain} --policy $REMIT_POLICY",
             ".venv/bin/remit audit tail",
             ".venv/bin/remit limits",
             ".venv/bin/remit policy explain " + shown(stage.policy),

@@ -1,4 +1,4 @@
-"""What the run has shown: the figures, the claims that they must bear out, the tables, and `demo.json`.
+"""What the run has shown: the figures, the claims that they must bear out, and `demo.json`.
 
 What moved is counted in the payment API's own books, what was tried and refused on the agents' side, what the guard added
 and booked by the gateway, and none of them is computed from another. A claim that does not hold ends the demo with an
@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from demo import documents
-from demo.cast import ALLOWED, LEAST_ROUNDS, TRANSFER, WELL_BEHAVED
-from demo.children import shown
+from demo.cast import ALLOWED, CHAIN, LEAST_ROUNDS, TRANSFER, UNDER_REVIEW, WELL_BEHAVED
 from demo.documents import Documents
 from demo.evidence import Evidence
-from demo.incident import Incident
-from demo.screen import Screen
+from demo.incident import WORKERS, Incident
+from demo.revocation import Revocation
 from demo.stage import Stage
+from demo.thief import PAYEE, THIEF, Theft
 
-LIMIT_REASON = "quota_exhausted"
+LIMIT_REASON = "contract_exhausted"
 BUDGET_REASON = "budget_exhausted"
 FEES = "org-money"
 
@@ -47,14 +47,31 @@ class Books:
     reports: list[dict[str, Any]]
 
     @property
+    def looped(self) -> list[dict[str, Any]]:
+        """The transfers of the error loop, which all go to one payee."""
+        return [line for line in self.transfers if line["to"] == UNDER_REVIEW]
+
+    @property
     def moved(self) -> Decimal:
-        """What was transferred, in USD."""
-        return sum((Decimal(line["amount"]) for line in self.transfers), Decimal(0))
+        """What the loop has transferred, in USD."""
+        return sum((Decimal(line["amount"]) for line in self.looped), Decimal(0))
 
     @property
     def fees(self) -> Decimal:
         """What the service has charged for all of it, in USD."""
         return sum((Decimal(line["cost"]) for line in (*self.transfers, *self.refunds, *self.reports)), Decimal(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """What the audit log has on one refused call: the agents of its chain, the root's first, and what bound it.
+
+    `hop` counts from 1 at the root; 0: no contract decided.
+    """
+
+    agents: tuple[str, ...] = ()
+    hop: int = 0
+    limit: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,6 +82,10 @@ class Results:
     allowed: Added
     refused: Added
     books: Books
+    chain_bytes: int = 0
+    explained: Explained = field(default_factory=Explained)
+    theft: Theft = field(default_factory=Theft)
+    revocation: Revocation = field(default_factory=Revocation)
     documents: Documents = field(default_factory=Documents)
     evidence: Evidence = field(default_factory=Evidence)
     booked: Decimal = Decimal(0)
@@ -93,14 +114,26 @@ async def after_incident(stage: Stage, incident: Incident) -> Results:
     return Results(incident=incident, allowed=allowed, refused=refused, books=read_books(stage))
 
 
+async def explain(stage: Stage, decision: str) -> Explained:
+    """What the audit log has on a refused call: `remit why --json`. Raises `DemoFailed`."""
+    for record in json.loads(await stage.remit.must("why", decision, "--json")):
+        body = record["body"]
+        if body["kind"] == "decision":
+            agents = tuple(link.get("agent", "") for link in body.get("chain", ()))
+            return Explained(agents, body.get("hop", 0), body.get("limit", ""))
+    return Explained()
+
+
 def check(results: Results) -> list[str]:
     """Every claim that does not hold, as a sentence; nothing if all do."""
-    parts = (_check_loop, _check_others, _check_documents, _check_guard)
+    parts = (
+        _check_loop, _check_chain, _check_others, _check_theft, _check_revocation, _check_documents, _check_guard
+    )  # fmt: skip
     return [sentence for part in parts for sentence in part(results)]
 
 
 def _check_loop(results: Results) -> Iterator[str]:
-    counts, transfers, asked = results.incident.counts, results.books.transfers, results.incident.asked
+    counts, transfers, asked = results.incident.counts, results.books.looped, results.incident.asked
     moved, refused, allowed = len(transfers), counts.refused.total(), min(asked, ALLOWED)
     if counts.attempts != asked or counts.failed:
         yield f"{counts.attempts:,} of {asked:,} attempts were made, and {counts.failed:,} of them got no proper answer"
@@ -114,6 +147,18 @@ def _check_loop(results: Results) -> Iterator[str]:
         yield f"the refusals were {dict(counts.refused)}, not {asked - allowed:,} of `{LIMIT_REASON}`"
     if counts.told_to_stop != refused:
         yield f"only {counts.told_to_stop:,} of {refused:,} refusals told the agent to stop"
+    if (sent := counts.attempts + counts.validated + counts.uploaded) != counts.proofs:
+        yield f"{sent:,} requests of the loop were answered, but {counts.proofs:,} proofs were made for them"
+    for number, worker in enumerate(WORKERS[:asked]):
+        if number not in results.incident.loops or not results.incident.loops[number].attempts:
+            yield f"no attempt was made with {worker.whose}"
+
+
+def _check_chain(results: Results) -> Iterator[str]:
+    """The refusal that was explained is one of the last holder's, and the root bound it."""
+    found = results.explained
+    if results.incident.refused_to_executor and found != Explained(CHAIN, 1, "transfers"):
+        yield f"a refused call was explained with the chain {' to '.join(found.agents) or 'of nobody'}, hop {found.hop}"
 
 
 def _check_others(results: Results) -> Iterator[str]:
@@ -125,6 +170,32 @@ def _check_others(results: Results) -> Iterator[str]:
             yield f"the well-behaved agent `{agent}` had no chance to work during the incident"
     if len(results.books.refunds) != others.refunds:
         yield f"{others.refunds} refunds were answered, but the payment API's own book has {len(results.books.refunds)}"
+
+
+def _check_theft(results: Results) -> Iterator[str]:
+    found, paid = results.theft, [line for line in results.books.transfers if line["to"] == THIEF]
+    if found.paid != 201:
+        yield f"the owner of the chain was answered {found.paid}, so the thief had nothing worth copying"
+    if not found.tried or found.tried[0].reason != "replayed":
+        yield "the copied request was not refused as `replayed`"
+    for tried in found.tried:
+        if tried.status != 401:
+            yield f"the thief was answered {tried.status} to {tried.what}"
+    if paid:
+        yield f"{len(paid)} payments went to the thief"
+
+
+def _check_revocation(results: Results) -> Iterator[str]:
+    found, paid = results.revocation, [line for line in results.books.transfers if line["to"] == PAYEE]
+    if (found.before, found.after, found.fresh) != (201, 401, 401):
+        yield (
+            f"around the revocation the payment executor was answered {found.before} and {found.after}, and a fresh key "
+            f"below it {found.fresh}: not 201, 401 and 401"
+        )
+    if (found.reason, found.hop) != ("revoked", 0):
+        yield f"the call after the revocation ended with `{found.reason}` at hop {found.hop}, not `revoked` at hop 0"
+    if len(paid) != 2:
+        yield f"the payment executor made 2 payments under its second contract, the payment API's ledger has {len(paid)}"
 
 
 def _check_documents(results: Results) -> Iterator[str]:
@@ -147,52 +218,18 @@ def _check_guard(results: Results) -> Iterator[str]:
         yield f"the audit log knows {evidence.admitted:,} admitted and {evidence.refused:,} refused transfers"
 
 
-def show_incident(screen: Screen, results: Results, ledger: Path) -> None:
-    """The figures of scene 1, each with where it comes from."""
-    incident, counts, others = results.incident, results.incident.counts, results.incident.others
-    pace = counts.attempts / incident.took_s
-    screen.rows(
-        [
-            ("attempts", f"{counts.attempts:,}", f"in {incident.took_s:.1f} s: {pace:,.0f} a second, one key"),
-            ("admitted", f"{counts.admitted:,}", f"the limit is {ALLOWED} an hour"),
-            *((f"refused: {reason}", f"{number:,}", "") for reason, number in counts.refused.most_common()),
-            ("told to stop", f"{counts.told_to_stop:,}", "x-should-retry: false; tried again"),
-            ("moved upstream", f"{len(results.books.transfers):,}", f"lines in {shown(ledger)}"),
-            ("money moved, USD", f"{results.books.moved:,.2f}", "the amounts in that ledger"),
-            ("money saved, USD", f"{results.saved:,.2f}", f"refused transfers of {TRANSFER} each"),
-            ("others' calls", f"{others.calls:,}", f"{others.refused} refused; {others.refunds} refunds paid"),
-        ]
-    )
-    screen.say()
-    screen.say(
-        "What the guard added to a call: its own steps on the processor, measured in the gateway; queue, disk and "
-        "upstream left out."
-    )
-    screen.rows(
-        [
-            ("allowed calls", f"{results.allowed.count:,}", str(results.allowed)),
-            ("refused calls", f"{results.refused.count:,}", str(results.refused)),
-        ]
-    )
-
-
-def show_evidence(screen: Screen, results: Results) -> None:
-    """What the guard has on record, beside what the others have counted."""
-    evidence, books = results.evidence, results.books
-    screen.say()
-    screen.say(
-        f"It has every attempt of the loop: {evidence.admitted:,} admitted and {evidence.refused:,} refused. The fees that "
-        f"the guard booked ({results.booked:,.2f} USD) are those that the payment API charged ({books.fees:,.2f} USD)."
-    )
-
-
 def write(path: Path, results: Results) -> None:
     """The figures for programs. Money is text, so that no reader rounds it."""
-    counts, others, found, books = results.incident.counts, results.incident.others, results.documents, results.books
-    figures = {
+    figures = _loop_figures(results) | _contract_figures(results) | _other_figures(results)
+    path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+def _loop_figures(results: Results) -> dict[str, Any]:
+    counts, books, incident = results.incident.counts, results.books, results.incident
+    return {
         "attempts": counts.attempts,
         "admitted": counts.admitted,
-        "moved_upstream": len(books.transfers),
+        "moved_upstream": len(books.looped),
         "refused": dict(counts.refused),
         "told_to_stop": counts.told_to_stop,
         "added_ms_p50": results.allowed.p50_us / 1000,
@@ -201,14 +238,39 @@ def write(path: Path, results: Results) -> None:
         "refused_ms_p99": results.refused.p99_us / 1000,
         "money_moved_usd": f"{books.moved:.2f}",
         "money_saved_usd": f"{results.saved:.2f}",
+        "attack_s": round(incident.took_s, 2),
+        "attempts_per_s": round(incident.pace),
+    }
+
+
+def _contract_figures(results: Results) -> dict[str, Any]:
+    counts, revocation = results.incident.counts, results.revocation
+    return {
+        "proofs": counts.proofs,
+        "keys": counts.keys,
+        "chain_bytes": results.chain_bytes,
+        "by_key": [
+            {"agent": worker.agent, "fresh": worker.fresh, "keys": each.keys, "attempts": each.attempts,
+             "admitted": each.admitted}
+            for worker, each in results.incident.by_worker()
+        ],
+        "chain": list(results.explained.agents),
+        "theft": {"tried": len(results.theft.tried),
+                  "refused": sum(tried.status == 401 for tried in results.theft.tried)},
+        "revocation": {"before": revocation.before, "after": revocation.after, "reason": revocation.reason,
+                       "hop": revocation.hop},
+    }  # fmt: skip
+
+
+def _other_figures(results: Results) -> dict[str, Any]:
+    others, found, books = results.incident.others, results.documents, results.books
+    return {
         "fees_charged_usd": f"{books.fees:.2f}",
         "fees_booked_usd": f"{results.booked:.2f}",
         "others": {"calls": others.calls, "refused": others.refused, "refunds": others.refunds},
         "documents": {"asked": found.asked, "delivered": len(books.reports), "cost_usd": f"{found.cost:.2f}",
                       "refused": found.refused},
         "audit_verified": results.evidence.verified,
-        "attack_s": round(results.incident.took_s, 2),
         "duration_s": round(results.duration_s, 2),
         "failures": results.failures,
     }  # fmt: skip
-    path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The set: a build folder, the payment API, the real gateway in front of it, and a key for each agent.
+"""The set: a build folder, the payment API, the real gateway in front of it, and a desk that makes contracts.
 
 The gateway runs `policy.yaml` of this folder with nothing changed but two addresses, because ports are chosen free at
 run time; the copy that it really runs lies in the build folder, with the store and the logs.
@@ -20,6 +20,7 @@ from demo.cast import ORG, TOOLS
 from demo.children import Child, Children, DemoFailed, python, shown
 from demo.client import Client
 from demo.commands import REMIT, Remit
+from demo.contracts import Desk
 from demo.payment_api import BOOKS, HOST
 from remit.entrypoints.control.client import ControlClient
 from remit.errors import RemitError
@@ -31,7 +32,7 @@ READY_S = 30.0
 LOOK_EVERY_S = 0.05
 MICROS = 1_000_000
 HEALTH = "/.well-known/remit/health"
-LEFTOVERS = ("remit.db*", "*.log", "policy.yaml", "demo.json", "audit.jsonl", "checkpoint*", *BOOKS.values())
+LEFTOVERS = ("remit.db*", "*.log", "policy.yaml", "demo.json", "audit.jsonl", "checkpoint*", "contracts/*", *BOOKS.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,7 @@ class Stage:
     folder: Path
     policy: Path
     remit: Remit
+    desk: Desk
     gateway: Child
     address: tuple[str, int]
     api: tuple[str, int]
@@ -113,9 +115,11 @@ async def build(children: Children, folder: Path, *, usual_ports: bool = False) 
     listen = f"{HOST}:{free_or_any(LISTEN) if usual_ports else 0}"
     policy = write_policy(folder, listen=listen, upstream=f"{HOST}:{api[1]}")
     remit = Remit(policy)
+    desk = Desk(remit, folder)
+    desk.open()
     gateway = await children.start("gateway", [*REMIT, "gateway", str(policy)])
     address = await ready(gateway, Path(f"{folder}/remit.db.sock"))
-    return Stage(folder=folder, policy=policy, remit=remit, gateway=gateway, address=address, api=api)
+    return Stage(folder=folder, policy=policy, remit=remit, desk=desk, gateway=gateway, address=address, api=api)
 
 
 def write_policy(folder: Path, *, listen: str, upstream: str) -> Path:

@@ -57,7 +57,7 @@ class Service:
         loaded = load_policy_file(path)
         self.warnings = loaded.warnings
         self.policy = loaded.policy if listen is None else replace(loaded.policy, listen=listen)
-        self._anchors = load_anchors(self.policy)
+        self._anchors = load_anchors(self.policy, source=str(path))
         self._ways: dict[str, Way] = {}
         self._closing: set[asyncio.Task[None]] = set()
         self._started = time.monotonic()
@@ -132,7 +132,8 @@ class Service:
 
     async def _note_policy(self, what: str, *, by: str = "operator") -> None:
         digest = self.policy.digest
-        admin = Admin(action=AdminAction.POLICY_LOADED, by=by, subject=str(self.path), detail=what, policy=digest)
+        detail = f"{what}; trust anchors {self._anchors.version}" if self.policy.trust else what
+        admin = Admin(action=AdminAction.POLICY_LOADED, by=by, subject=str(self.path), detail=detail, policy=digest)
         await self.store.set_epoch(self.store.epoch + 1, record=admin)
 
     async def reload(self, *, by: str = "operator") -> tuple[tuple[int, str], ...]:
@@ -143,8 +144,9 @@ class Service:
         if changed:
             problem = f"`{'`, `'.join(changed)}` cannot change while the gateway runs: restart it"
             raise PolicyError([(0, problem)], source=str(self.path))
+        anchors = load_anchors(policy, source=str(self.path))
         ways, former_ways, former = self._make_ways(policy), self._ways, self.policy
-        self._anchors = load_anchors(policy)
+        self._anchors = anchors
         self.policy, self._ways = policy, ways
         self.engine.use(policy)
         self._follow(policy)
@@ -164,7 +166,7 @@ class Service:
 
     async def _reload_command(self, arguments: Arguments, by: str) -> Answer:
         warnings = await self.reload(by=by)
-        return {"digest": self.policy.digest, "warnings": [list(warning) for warning in warnings]}
+        return {"digest": self.policy.digest, "anchors": self._anchors.version, "warnings": [list(warning) for warning in warnings]}
 
     async def _status_command(self, arguments: Arguments, by: str) -> Answer:
         counts = self.server.counts

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remit.config.compile import load_policy_file
+from remit.config.coverage import givers
 from remit.config.explain import explain, explain_limit, explain_tool
 from remit.config.explain_trust import explain_credentials, explain_issuer
 from remit.core.ledger.cells.pace import pace
@@ -23,9 +24,11 @@ EXAMPLES = HERE.parents[1] / "examples"
 def said(line: str, *, section: str = "limits", text: str | None = None) -> str:
     policy = load(text).policy if text is not None else policy_with(section, line)
     name = line.partition(":")[0]
-    sentences = (
-        explain_limit(policy, policy.limits[name]) if section == "limits" else explain_tool(policy, policy.tools[name])
-    )
+    if section == "limits":
+        sentences = explain_limit(policy, policy.limits[name])
+    else:
+        tool = policy.tools[name]
+        sentences = explain_tool(policy, tool, givers(policy, [tool])[name])
     return " ".join(sentence for sentence in sentences if sentence)
 
 

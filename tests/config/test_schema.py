@@ -82,9 +82,9 @@ ACCEPTED = [
     ("tools", "x: {route: PATCH /x, upstream: api, price: free, max_body: 5 KiB, timeout: 24h}"),
     (
         "top",
-        "trust: {issuers: {a.b: {iss: 'urn:a', jwks_file: /k, tools: [pay, '*'], orgs: [x@y], lifetime: 1 hour, budget: 5 USD, "
-        "plain_jwt: true}}}",
+        "trust: {issuers: {a.b: {iss: 'urn:a', jwks_file: /k, tools: [pay, '*'], lifetime: 1 hour, budget: 5 USD}}}",
     ),
+    ("top", "trust: {issuers: {a: {iss: 'urn:a', jwks_file: k, tools: [ask], orgs: [x@y], plain_jwt: true}}}"),
     ("top", "proof: {window: 5s, nonces: true}"),
     ("upstreams", "u: {url: 'http://[::1]:80/', credential: secret:a-b_c, credential_prefix: ''}"),
 ]

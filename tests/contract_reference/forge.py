@@ -10,7 +10,8 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final, TypeAlias
+from random import Random
+from typing import Final, TypeAlias, cast
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -19,6 +20,8 @@ from remit.contracts import PrivateKey, read_private_key
 from tests.contract_reference.signatures import THUMBPRINT_URI
 from tests.contract_reference.strict_text import Json, encode_base64url
 from tests.contract_reference.trust import digest
+
+MAX_KEPT: Final = 500
 
 _ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
@@ -89,6 +92,8 @@ class Signer:
     def sign(self, message: bytes) -> bytes:
         """64 bytes, the same for the same message: ES256 is signed as RFC 6979 says. What was signed before is kept."""
         if message not in self.kept:
+            if len(self.kept) > MAX_KEPT:
+                self.kept.clear()
             self.kept[message] = self._signature(message)
         return self.kept[message]
 
@@ -154,6 +159,11 @@ class Draft:
             signature = self.signature(signature, signed.encode())
         text = f"{signed}.{encode_base64url(signature)}"
         return (self.compact(text) if self.compact else text), signed.encode()
+
+
+def pick(rng: Random, *values: object) -> Loose:
+    """One of the values, which are JSON or loosely so."""
+    return cast(Loose, rng.choice(values))
 
 
 def copy_json(value: Loose) -> Loose:

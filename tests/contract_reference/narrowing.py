@@ -7,7 +7,7 @@ satisfies it, and `narrows` whether a child's is no wider than its parent's: onl
 from collections.abc import Sequence
 from typing import Final, cast
 
-from tests.contract_reference.strict_text import Json, holds, same
+from tests.contract_reference.strict_text import Fractional, Json, holds, same
 
 Constraint = dict[str, Json]
 
@@ -51,15 +51,26 @@ def constraint_problem(value: Json) -> str | None:
     if not isinstance(value, dict):
         return MALFORMED
     kind = value.get("constraint_type")
-    if not isinstance(kind, str) or kind not in _MEMBERS:
+    if not isinstance(kind, str):
+        return MALFORMED
+    if kind not in _MEMBERS:
         return UNKNOWN
     required = _MEMBERS[kind]
     allowed = {"constraint_type", *required, *(_OPTIONAL if kind == "range" else ())}
     if not set(value) <= allowed:
         return UNKNOWN
-    if not set(required) <= set(value):
+    if not set(required) <= set(value) or not all(is_exact(value[name]) for name in value if name != "constraints"):
         return MALFORMED
     return _members_problem(kind, value)
+
+
+def is_exact(value: Json) -> bool:
+    """Say whether all numbers in a value are what a double says they are: at most 15 digits where there is a fraction."""
+    if isinstance(value, dict):
+        return all(is_exact(each) for each in value.values())
+    if isinstance(value, list):
+        return all(is_exact(each) for each in value)
+    return not isinstance(value, Fractional) or value.digits <= 15
 
 
 def _members_problem(kind: str, value: Constraint) -> str | None:

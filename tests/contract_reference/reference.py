@@ -30,7 +30,7 @@ from tests.contract_reference.strict_text import (
     decode_base64url,
     read_json,
 )
-from tests.contract_reference.trust import Anchors, Trusted, digest, is_uri
+from tests.contract_reference.trust import Anchors, Trusted, digest
 
 CAPABILITY: Final = "attenuating_agent_token"
 LIMITS: Final = "remit_limits"
@@ -42,11 +42,15 @@ MAX_CONTRACT_BYTES: Final = 65536
 MAX_CHAIN_BYTES: Final = 262144
 MAX_HEADER_CHAIN_BYTES: Final = 16384
 MAX_TOOL_NAME_BYTES: Final = 256
+MAX_HEADER_CHARS: Final = 2048  # a bound of ours; the page names none
 
 # What may stand in a header without meaning that somebody else's rules apply to the document.
-_FOREIGN_HEADERS: Final = frozenset({"jku", "jwk", "x5u", "x5c", "b64", "zip", "enc"})
+_FOREIGN_HEADERS: Final = frozenset(
+    {"jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256", "b64", "zip", "enc", "cty"}
+)
 _UUID: Final = re.compile(r"[0-9A-Fa-f]{8}-?([0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}")
 _PROPER_UUID: Final = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
+_JTI: Final = re.compile(r"[!-~]{1,256}")
 _OURS: Final = frozenset({"remit_agent", "remit_org", "remit_user", "remit_account"})
 
 
@@ -128,6 +132,8 @@ def read_chain(chain: str, *, in_headers: bool) -> list[Link]:
     size = len(chain.encode("utf-8", "surrogatepass"))
     if size > (MAX_HEADER_CHAIN_BYTES if in_headers else MAX_CHAIN_BYTES):
         raise Refusal("too_large", None, "the chain")
+    if not chain:
+        raise Refusal("malformed", None, "no chain")
     parts = chain.split("~")
     for index, part in enumerate(parts):
         if len(part) > MAX_CONTRACT_BYTES:
@@ -144,19 +150,32 @@ def read_chain(chain: str, *, in_headers: bool) -> list[Link]:
 def read_document(text: str, index: int) -> Link:
     """One compact JWS, of two JSON objects, with a `jti` that is a string."""
     parts = text.split(".")
-    if len(parts) != 3:
+    if len(parts) != 3 or not text.isascii():
         raise Refusal("malformed", index, "not three parts")
+    if len(parts[0]) > MAX_HEADER_CHARS:
+        raise Refusal("too_large", index, "the header")
+    header, claims = _object(parts[0], index), _object(parts[1], index)
+    signature = _bytes(parts[2], index)
+    if not isinstance(claims.get("jti"), str):
+        raise Refusal("malformed", index, "no `jti` that is a string")
+    return Link(index, header, claims, f"{parts[0]}.{parts[1]}".encode(), signature)
+
+
+def _bytes(part: str, index: int) -> bytes:
     try:
-        raw = [decode_base64url(part) for part in parts]
+        return decode_base64url(part)
     except NotCanonicalError as error:
         raise Refusal("non_canonical", index, str(error)) from error
+
+
+def _object(part: str, index: int) -> dict[str, Json]:
     try:
-        header, claims = read_json(raw[0]), read_json(raw[1])
+        value = read_json(_bytes(part, index))
     except NotJsonError as error:
         raise Refusal("malformed", index, str(error)) from error
-    if not isinstance(header, dict) or not isinstance(claims, dict) or not isinstance(claims.get("jti"), str):
-        raise Refusal("malformed", index, "no objects, or no `jti` that is a string")
-    return Link(index, header, claims, f"{parts[0]}.{parts[1]}".encode(), raw[2])
+    if not isinstance(value, dict):
+        raise Refusal("malformed", index, "not an object")
+    return value
 
 
 def _verify_root(root: Link, anchors: Anchors, now_us: int) -> Trusted:
@@ -173,12 +192,14 @@ def _verify_root(root: Link, anchors: Anchors, now_us: int) -> Trusted:
         raise root.refuse("algorithm_refused", "not the algorithm of the key")
     if not any(key.verifies(root.signature, root.signed) for key in fitting):
         raise root.refuse("signature_invalid", "not signed by the issuer")
-    _check_claims(root, now_us)
-    _check_root_times(root)
-    _check_capability(root)
+    _check_claims(root)
+    _check_depth(root, None)
     if "par_hash" in root.claims:
         raise root.refuse("par_hash_mismatch", "a root has no parent")
-    _check_audience(root, anchors)
+    _check_times(root, None, now_us)
+    _check_capability(root)
+    _check_restrictions(root, anchors, now_us)
+    _check_our_claims(root)
     _check_limits(root, anchors)
     _check_issuer(root, issuer)
     return issuer
@@ -187,19 +208,22 @@ def _verify_root(root: Link, anchors: Anchors, now_us: int) -> Trusted:
 def _verify_child(parent: Link, child: Link, anchors: Anchors, issuer: Trusted, now_us: int) -> None:
     holder = cast(Key, parent.holder)
     alg = _check_header(child)
+    _check_type(child, issuer)
     if alg != holder.alg:
         raise child.refuse("algorithm_refused", "not the algorithm of the parent's holder")
-    _check_type(child, issuer)
     if not holder.verifies(child.signature, child.signed):
         raise child.refuse("signature_invalid", "not signed by the parent's holder")
-    if not isinstance(child.claims.get("iss"), str) or not isinstance(child.claims.get("par_hash"), str):
-        raise child.refuse("claim_invalid", "`iss` or `par_hash` is missing")
-    _check_claims(child, now_us, parent=parent)
+    _check_claims(child)
+    if child.claims.get("iss") != holder.uri:
+        raise child.refuse("issuer_mismatch", "`iss` is not the thumbprint of the parent's holder")
+    _check_depth(child, parent)
+    _check_times(child, parent, now_us)
     _check_capability(child)
     _check_narrowing(parent, child)
-    if child.claims["par_hash"] != digest(parent.signed):
+    if child.claims.get("par_hash") != digest(parent.signed):
         raise child.refuse("par_hash_mismatch", "another parent")
-    _check_audience(child, anchors)
+    _check_restrictions(child, anchors, now_us)
+    _check_our_claims(child)
     _check_limits(child, anchors)
 
 
@@ -218,12 +242,8 @@ def _check_header(link: Link) -> str:
         raise link.refuse("header_refused", "a member that we do not obey")
     if "crit" in header and header["crit"] != ["remit"]:
         raise link.refuse("header_refused", "`crit` names what we do not know, or nothing")
-    if (
-        ("crit" in header) != ("remit" in header)
-        or not _is_integer(header.get("remit", 1))
-        or header.get("remit", 1) != 1
-    ):
-        raise link.refuse("header_refused", "another version of `remit`, or a mark without `crit`")
+    if ("crit" in header and "remit" not in header) or not _is_one(header.get("remit", 1)):
+        raise link.refuse("header_refused", "another version of `remit`, or none")
     alg = header.get("alg")
     if not isinstance(alg, str) or alg not in ALGORITHMS:
         raise link.refuse("algorithm_refused", "not on the list")
@@ -237,31 +257,23 @@ def _check_type(link: Link, issuer: Trusted) -> None:
 
 
 def _is_integer(value: Json) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    """An integer from 0 on, written as one: no fraction, no exponent."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def _check_claims(link: Link, now_us: int, *, parent: Link | None = None) -> None:
-    """Steps 3c to 3m, or 4b to 4m: the claims by themselves and against the parent's."""
-    claims = link.claims
-    jti = cast(str, claims["jti"])
-    if not jti or (_UUID.fullmatch(jti) and not _PROPER_UUID.fullmatch(jti)):
-        raise link.refuse("claim_invalid", "`jti` is empty, or a UUID that is not written as one")
-    if parent is None and not is_uri(claims.get("iss")):
-        raise link.refuse("claim_invalid", "`iss` is no URI")
-    for name in ("iat", "exp", "del_depth", "del_max_depth"):
-        value = claims.get(name)
-        if not _is_integer(value) or cast(int, value) < 0:
-            raise link.refuse("claim_invalid", f"`{name}` is no integer, or below zero")
-    if "nbf" in claims and not _is_integer(claims["nbf"]):
-        raise link.refuse("claim_invalid", "`nbf` is no integer")
-    if not isinstance(claims.get("authorization_details"), list):
-        raise link.refuse("capability_malformed" if parent is None else "claim_invalid", "no list of details")
-    _check_our_claims(link)
+def _is_one(value: Json) -> bool:
+    return _is_integer(value) and value == 1
+
+
+def _check_claims(link: Link) -> None:
+    """Steps 3j to 3l, or 4b: who it is, who holds it, and what is ours."""
+    jti = cast(str, link.claims["jti"])
+    if not _JTI.fullmatch(jti) or (_UUID.fullmatch(jti) and not _PROPER_UUID.fullmatch(jti)):
+        raise link.refuse("claim_invalid", "`jti` is empty, too long or not ASCII, or a UUID that is not written as one")
+    for name in ("iss", "iat", "exp", *(["par_hash"] if link.index else [])):
+        if name not in link.claims:
+            raise link.refuse("claim_invalid", f"no `{name}`")
     link.holder = _holder_of(link)
-    if parent is not None and claims["iss"] != cast(Key, parent.holder).uri:
-        raise link.refuse("issuer_mismatch", "`iss` is not the thumbprint of the parent's holder")
-    _check_depth(link, parent)
-    _check_times(link, parent, now_us)
 
 
 def _check_our_claims(link: Link) -> None:
@@ -272,17 +284,19 @@ def _check_our_claims(link: Link) -> None:
         raise link.refuse("claim_invalid", "a claim of ours that is unknown, malformed or misplaced")
 
 
-def _check_audience(link: Link, anchors: Anchors) -> None:
-    if "aud" in link.claims and (
-        not anchors.audience or link.claims["aud"] not in (anchors.audience, [anchors.audience])
-    ):
+def _check_restrictions(link: Link, anchors: Anchors, now_us: int) -> None:
+    """Claims of JWT that the draft does not have (RFC 7519 section 4.1): where they are there, they restrict."""
+    if not _is_integer(link.claims.get("nbf", 0)) or cast(int, link.claims.get("nbf", 0)) * 1_000_000 > now_us:
+        raise link.refuse("times_invalid", "not yet")
+    audience = link.claims.get("aud")
+    if "aud" in link.claims and (not anchors.audience or audience not in (anchors.audience, [anchors.audience])):
         raise link.refuse("audience_mismatch", "made for somebody else")
 
 
 def _holder_of(link: Link) -> Key:
-    """One key, public and sound. RFC 7800 section 3.1: `cnf` may not name a second one."""
+    """One key, public and sound, and nothing else that could name another (RFC 7800 section 3.1, read narrowly)."""
     cnf = link.claims.get("cnf")
-    if not isinstance(cnf, dict) or "jwk" not in cnf or set(cnf) & {"jwe", "jku", "jkt", "x5t#S256"}:
+    if not isinstance(cnf, dict) or set(cnf) != {"jwk"}:
         raise link.refuse("holder_key_invalid", "not one key")
     try:
         return Key(cnf["jwk"])
@@ -291,6 +305,9 @@ def _holder_of(link: Link) -> Key:
 
 
 def _check_depth(link: Link, parent: Link | None) -> None:
+    """Steps 3c, 3i, 4d to 4g, 4m."""
+    if not _is_integer(link.claims.get("del_depth")) or not _is_integer(link.claims.get("del_max_depth")):
+        raise link.refuse("depth_invalid", "no integers")
     depth, ceiling = link.number("del_depth"), link.number("del_max_depth")
     expected = 0 if parent is None else parent.number("del_depth") + 1
     highest = MAX_DEPTH if parent is None else parent.number("del_max_depth")
@@ -299,25 +316,25 @@ def _check_depth(link: Link, parent: Link | None) -> None:
 
 
 def _check_times(link: Link, parent: Link | None, now_us: int) -> None:
+    """Steps 3e to 3h, 4h to 4l."""
+    if not all(_is_integer(link.claims.get(name)) for name in ("iat", "exp")):
+        raise link.refuse("times_invalid", "no integers")
     issued, expires = link.number("iat"), link.number("exp")
     if expires * 1_000_000 <= now_us:
         raise link.refuse("expired", "over")
     if expires <= issued or issued * 1_000_000 > now_us + MAX_AHEAD_S * 1_000_000:
         raise link.refuse("times_invalid", "ends before it begins, or begins too far ahead")
-    if "nbf" in link.claims and link.number("nbf") * 1_000_000 > now_us:
-        raise link.refuse("times_invalid", "not yet")
+    if expires > issued + MAX_LIFETIME_S:
+        raise link.refuse("times_invalid", "longer than 90 days")
     if parent is not None and (expires > parent.number("exp") or issued < parent.number("iat")):
         raise link.refuse("times_invalid", "longer than its parent")
 
 
-def _check_root_times(root: Link) -> None:
-    if root.number("exp") > root.number("iat") + MAX_LIFETIME_S:
-        raise root.refuse("times_invalid", "longer than 90 days")
-
-
 def _check_capability(link: Link) -> None:
     """Steps 3m, 3n, 4n, 4o. Members that nobody defined are refused: they may have been meant to restrict."""
-    details = cast(list[Json], link.claims["authorization_details"])
+    details = link.claims.get("authorization_details")
+    if not isinstance(details, list):
+        raise link.refuse("capability_malformed", "no list of details")
     if not all(isinstance(entry, dict) and isinstance(entry.get("type"), str) for entry in details):
         raise link.refuse("capability_malformed", "an entry without a type")
     entries = [entry for entry in cast(list[dict[str, Json]], details) if entry["type"] == CAPABILITY]
@@ -358,6 +375,8 @@ def _check_narrowing(parent: Link, child: Link) -> None:
 def _check_limits(link: Link, anchors: Anchors) -> None:
     details = cast(list[dict[str, Json]], link.claims["authorization_details"])
     entries = [entry for entry in details if entry["type"] == LIMITS]
+    if any(cast(str, entry["type"]).lower().startswith("remit_") and entry["type"] != LIMITS for entry in details):
+        raise link.refuse("limits_malformed", "an entry that begins like ours, and is none")
     if len(entries) > 1 or any(not limits_are_sound(entry, link.tools or {}) for entry in entries):
         raise link.refuse("limits_malformed", "limits that could mean less than they say")
     if any(not anchors.ledger or entry["ledger"] != anchors.ledger for entry in entries):

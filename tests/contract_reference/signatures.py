@@ -41,6 +41,8 @@ class Key:
         if not isinstance(kty, str) or not isinstance(crv, str) or (kty, crv) not in _SHAPES:
             raise BadKeyError("a kind of key that is not ours")
         self.alg, coordinates = _SHAPES[kty, crv]
+        if kty == "OKP" and "y" in jwk:
+            raise BadKeyError("a coordinate too many")
         self.public = {"crv": crv, "kty": kty}
         for name in coordinates:
             self.public[name] = _coordinate(jwk.get(name))

@@ -1,8 +1,8 @@
 """Reading text strictly, slowly and by hand: base64url without freedom, and JSON by recursive descent (RFC 8259).
 
 Part of the reference verifier. Nothing here comes from the package: every rule is written a second time, from the documents
-alone, so that a mistake in one of the two is seen. Numbers are doubles; a fraction, an exponent or `-0` makes a `float`, so
-that "an integer" means what was written as one.
+alone, so that a mistake in one of the two is seen. Numbers are doubles; a fraction or an exponent makes a `float`, so that
+"an integer" means what was written as one. `-0` is refused, and so is what a double would take for zero.
 """
 
 import base64
@@ -57,6 +57,23 @@ def read_json(raw: bytes) -> Json:
     if reader.at < len(text):
         raise NotJsonError("something follows the document")
     return value
+
+
+class Fractional(float):
+    """A number that was written with a fraction or an exponent. It remembers how."""
+
+    def __new__(cls, text: str) -> "Fractional":
+        made = super().__new__(cls, text)
+        made.text = text
+        return made
+
+    text: str
+
+    @property
+    def digits(self) -> int:
+        """How many significant digits were written."""
+        mantissa = re.split("[eE]", self.text.lstrip("-"))[0].replace(".", "")
+        return len(mantissa.strip("0"))
 
 
 class _Reader:
@@ -170,10 +187,12 @@ class _Reader:
         text = match.group()
         if len(text) > 400:
             raise NotJsonError("a number of absurd length")
-        value = float(text)
+        value = Fractional(text)
         if not math.isfinite(value) or abs(value) > MAX_INTEGER:
             raise NotJsonError("a number beyond 2**53 - 1")
-        if match.group(1) or match.group(2) or text == "-0":
+        if not value and (text[0] == "-" or set(re.split("[eE]", text)[0]) & set("123456789")):
+            raise NotJsonError("a zero below zero, or what only a double would take for zero")
+        if match.group(1) or match.group(2):
             return value
         if abs(int(text)) > MAX_INTEGER:
             raise NotJsonError("a number beyond 2**53 - 1")

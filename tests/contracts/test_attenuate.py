@@ -28,6 +28,7 @@ from remit.core.constraints import (
 from remit.core.contract_steps import ContractError, Effort, Step
 from remit.core.matching import can_all_be_paired
 from remit.core.strict_json import JsonValue
+from tests.contracts.mutate import SCALARS, some_constraint
 from tests.contracts.strategies import Raw, constraint_values, narrowed, pairs, raw_constraints
 from tests.contracts.test_constraints import shuffled
 
@@ -159,18 +160,20 @@ def test_clauses_are_paired_even_where_the_first_fit_is_a_dead_end() -> None:
 
 
 @given(raw_constraints())
+@settings(max_examples=40, deadline=None)
 def test_every_constraint_is_narrower_than_itself(raw: Raw) -> None:
     assert narrower(child=raw, parent=raw)
 
 
 @given(st.data())
+@settings(max_examples=40, deadline=None)
 def test_what_the_rules_permit_is_accepted(data: st.DataObject) -> None:
     parent = data.draw(raw_constraints())
     assert narrower(child=data.draw(narrowed(parent)), parent=parent)
 
 
 @given(pair=pairs(), value=constraint_values())
-@settings(max_examples=400)
+@settings(max_examples=60, deadline=None)
 def test_what_satisfies_the_child_satisfies_the_parent(pair: tuple[Raw, Raw], value: JsonValue) -> None:
     parent, child = (read_constraint(raw) for raw in pair)
     if narrower(child=child, parent=parent) and check(child, Subject(value), Effort(10_000)):
@@ -178,6 +181,7 @@ def test_what_satisfies_the_child_satisfies_the_parent(pair: tuple[Raw, Raw], va
 
 
 @given(st.data())
+@settings(max_examples=40, deadline=None)
 def test_narrower_than_a_narrower_one_is_narrower(data: st.DataObject) -> None:
     parent, child = data.draw(pairs())
     grandchild = data.draw(narrowed(child))
@@ -186,13 +190,45 @@ def test_narrower_than_a_narrower_one_is_narrower(data: st.DataObject) -> None:
 
 
 @given(pair=pairs(), chance=st.randoms(use_true_random=False))
+@settings(max_examples=40, deadline=None)
 def test_the_order_in_which_things_are_written_changes_no_verdict(pair: tuple[Raw, Raw], chance: random.Random) -> None:
     parent, child = pair
     other_parent, other_child = read_constraint(shuffled(parent, chance)), read_constraint(shuffled(child, chance))
     assert narrower(child=other_child, parent=other_parent) is narrower(child=child, parent=parent)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_thousands_of_pairs_keep_the_laws(seed: int) -> None:
+    """The same laws as above, without shrinking but with many more pairs and the values that the pairs speak about."""
+    chance, permitted = random.Random(seed), 0
+    for _ in range(600):
+        made = [sound_constraint(chance) for _ in range(3)]
+        parent, child, grandchild = (read_constraint(raw) for raw in made)
+        assert narrower(child=parent, parent=parent)
+        if not narrower(child=child, parent=parent):
+            continue
+        permitted += 1
+        assert narrower(child=grandchild, parent=parent) or not narrower(child=grandchild, parent=child)
+        for value in (*SCALARS, 3, 50.5, [], [1], ["a", 1], SCALARS):
+            subject = Subject(as_json(value))
+            assert check(parent, subject, Effort(10_000)) or not check(child, subject, Effort(10_000)), (made, value)
+    assert permitted > 30
+
+
+def sound_constraint(chance: random.Random) -> Raw:
+    """A constraint that can be read."""
+    while True:
+        raw = as_json(some_constraint(chance))
+        assert isinstance(raw, dict)
+        try:
+            read_constraint(raw)
+        except ContractError:
+            continue
+        return raw
+
+
 @given(st.lists(st.integers(0, 63), max_size=6))
+@settings(max_examples=60, deadline=None)
 def test_pairing_finds_an_assignment_whenever_there_is_one(choices: list[int]) -> None:
     exists = any(
         all(choices[place] >> partner & 1 for place, partner in enumerate(partners))

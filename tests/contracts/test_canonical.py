@@ -5,7 +5,7 @@ import math
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from remit.contracts.canonical import as_json, canonical_json, encode_exactly
@@ -99,6 +99,7 @@ def test_a_number_that_is_no_double_is_refused_and_not_rounded(text: str) -> Non
 
 
 @given(st.floats(min_value=-1e15, max_value=1e15))
+@settings(max_examples=50, deadline=None)
 def test_every_double_in_range_reads_back_as_itself(number: float) -> None:
     try:
         value = as_json(number)
@@ -109,12 +110,14 @@ def test_every_double_in_range_reads_back_as_itself(number: float) -> None:
 
 
 @given(json_values())
+@settings(max_examples=50, deadline=None)
 def test_canonical_text_reads_back_as_an_equal_value(value: JsonValue) -> None:
     for text in (canonical_json(value), encode_exactly(value)):
         assert json_equal(read_json(text, max_bytes=100_000), value)
 
 
 @given(json_values(), json_values())
+@settings(max_examples=50, deadline=None)
 def test_equal_values_and_only_they_have_one_canonical_text(left: JsonValue, right: JsonValue) -> None:
     assert (canonical_json(left) == canonical_json(right)) == json_equal(left, right)
 
@@ -165,6 +168,7 @@ def test_the_deep_reader_refuses_what_nests_or_matches_badly(text: bytes) -> Non
 
 
 @given(json_values())
+@settings(max_examples=50, deadline=None)
 def test_the_deep_reader_reads_what_the_plain_one_reads(value: JsonValue) -> None:
     text = encode_exactly(value)
     assert json_equal(read_deep_json(text, max_bytes=100_000, max_depth=100), read_json(text, max_bytes=100_000))

@@ -1,14 +1,14 @@
 """The nine constraints: what satisfies each, and what is refused when a contract is read."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from remit.core.constraint_reading import read_constraint, read_tools
 from remit.core.constraints import MAX_CHECK_EFFORT, Subject, arguments_refusal, check
 from remit.core.contract_steps import ContractError, Effort, Step
 from remit.core.strict_json import JsonValue, json_equal, read_json
-from remit.core.value_keys import value_key
+from remit.core.value_keys import money_value, value_key
 from remit.errors import BadRequest
 from tests.contracts.strategies import Raw, constraint_values, json_values, raw_constraints
 
@@ -189,11 +189,13 @@ def test_an_argument_that_takes_too_much_work_to_compare_is_refused() -> None:
 
 
 @given(json_values(), json_values())
+@settings(max_examples=50, deadline=None)
 def test_two_values_have_one_key_if_and_only_if_they_are_equal_in_json(left: JsonValue, right: JsonValue) -> None:
     assert (value_key(left) == value_key(right)) == json_equal(left, right)
 
 
 @given(raw=raw_constraints(), value=constraint_values(), shuffle=st.randoms(use_true_random=False))
+@settings(max_examples=50, deadline=None)
 def test_the_order_of_clauses_and_values_changes_nothing(raw: Raw, value: JsonValue, shuffle: st.DataObject) -> None:
     expected = check(read_constraint(raw), Subject(value), Effort(10_000))
     assert check(read_constraint(shuffled(raw, shuffle)), Subject(value), Effort(10_000)) is expected
@@ -209,10 +211,17 @@ def shuffled(value: object, chance: object) -> JsonValue:
         members = [shuffled(item, chance) if isinstance(item, dict) else item for item in value]
         chance.shuffle(members)  # type: ignore[attr-defined]  # as above
         return members
-    return value  # type: ignore[return-value]  # a scalar
+    return value  # type: ignore[return-value]  # a scalar is left as it is
 
 
 def test_a_number_with_too_many_digits_has_no_key() -> None:
     with pytest.raises(BadRequest, match="significant digits"):
         value_key(read("[0.1234567890123456]"))
     assert value_key(read("0.123456789012345")) == ("number", 123456789012345, 15)
+
+
+@pytest.mark.parametrize(
+    ("micros", "text"), [(0, "0"), (350_000, "0.35"), (5_000_000, "5.0"), (500_000_001, "500.000001")]
+)
+def test_money_is_compared_as_the_number_that_the_caller_wrote(micros: int, text: str) -> None:
+    assert value_key(money_value(micros)) == value_key(read(text))

@@ -229,7 +229,7 @@ def test_numbers_go_from_parent_to_child_as_they_were_written() -> None:
 
 
 @given(st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_every_narrowing_that_the_rules_permit_can_be_derived_and_verified(data: st.DataObject) -> None:
     raw = data.draw(raw_constraints())
     text = root(tools={PAY: {"a": raw}}, limits=(), ledger=None)
@@ -240,7 +240,7 @@ def test_every_narrowing_that_the_rules_permit_can_be_derived_and_verified(data:
 
 
 @given(parent=raw_constraints(), other=raw_constraints())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_deriving_succeeds_exactly_where_the_table_permits_it(parent: Raw, other: Raw) -> None:
     base = root(tools={PAY: {"a": parent}}, limits=(), ledger=None)
     if is_narrower(child=read_constraint(other), parent=read_constraint(parent), effort=Effort(1000)):

@@ -3,6 +3,7 @@
 import httpx
 import pytest
 
+from remit.entrypoints.proxy.guessing import Guessing
 from tests.proxy.house import House, house
 from tests.proxy_dataplane.wires import converse, statuses
 
@@ -188,10 +189,19 @@ async def test_an_upstream_cannot_speak_for_the_guard() -> None:
 
 async def test_a_flood_of_wrong_credentials_is_turned_away_before_it_is_looked_at() -> None:
     async with house() as home, httpx.AsyncClient(base_url=home.url) as client:
-        now_us = home.store.now_us()
-        for _ in range(1001):
-            home.gateway.guessing.failed("127.0.0.0/24", now_us)
+        guessing = home.gateway.guessing
+        guessing._arrivals["127.0.0.0/24"] = home.store.now_us() + 60_000_000
         answer = await client.get("/ping", headers=home.bearer)
         assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
-        home.gateway.guessing.__init__()  # type: ignore[misc] # time passes
+        guessing._arrivals.clear()
         assert (await client.get("/ping", headers=home.bearer)).status_code == 200
+
+
+def test_a_prefix_is_turned_away_after_a_thousand_failures_and_let_in_again_as_time_passes() -> None:
+    guessing, now_us = Guessing(), 10**15
+    for _ in range(1000):
+        assert not guessing.blocked("a", now_us)
+        guessing.failed("a", now_us)
+    assert guessing.blocked("a", now_us)
+    assert not guessing.blocked("b", now_us)
+    assert not guessing.blocked("a", now_us + 20_000)

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from remit.ports import CellInfo, Store
 from remit.stores.memory import MemoryStore
 from remit.stores.sqlite import SqliteStore
 from remit.testing import FakeClock, NotConforming, StoreConformance, StoreConformanceTests, checks
-from remit.testing.bench import Bench
+from remit.testing.bench import Bench, OpenStore
 from remit.testing.check_law import random_programs_have_the_outcomes_that_the_interpreter_says
 
 
@@ -84,8 +85,23 @@ def test_the_suite_runs_without_pytest_and_says_how_many_checks_there_were() -> 
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=20)
 def test_memory_equals_the_interpreter_in_programs_that_nobody_has_seen_before(seed: int) -> None:
-    async def run() -> None:
-        bench = await Bench.at(in_memory, "here")
-        await random_programs_have_the_outcomes_that_the_interpreter_says(bench, seed=seed)
+    asyncio.run(follow(in_memory, seed))
 
-    asyncio.run(run())
+
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=8)
+def test_sqlite_equals_the_interpreter_in_programs_that_nobody_has_seen_before(seed: int) -> None:
+    with TemporaryDirectory() as folder:
+
+        async def on_disk(clock: FakeClock, place: str) -> Store:
+            return await SqliteStore.open(Path(folder) / "ledger.db", clock=clock.anchored())
+
+        asyncio.run(follow(on_disk, seed))
+
+
+async def follow(open_store: OpenStore, seed: int) -> None:
+    bench = await Bench.at(open_store, "here")
+    try:
+        await random_programs_have_the_outcomes_that_the_interpreter_says(bench, seed=seed)
+    finally:
+        await bench.store.close()

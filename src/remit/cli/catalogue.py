@@ -2,7 +2,24 @@
 
 from collections.abc import Sequence
 
-from remit.cli import audit, audit_checks, clock, gateway, holds, keys, limits, policy, status, store, why
+from remit.cli import (
+    audit,
+    audit_checks,
+    clock,
+    contract_call,
+    contract_keys,
+    contract_making,
+    contract_reading,
+    contract_revoking,
+    gateway,
+    holds,
+    keys,
+    limits,
+    policy,
+    status,
+    store,
+    why,
+)
 from remit.cli.command import Command, parser_of
 from remit.core.reading import shown
 from remit.errors import UsageError
@@ -12,6 +29,11 @@ COMMANDS: tuple[Command, ...] = (
     *status.COMMANDS,
     *policy.COMMANDS,
     *keys.COMMANDS,
+    *contract_keys.COMMANDS,
+    *contract_making.COMMANDS,
+    *contract_reading.COMMANDS,
+    *contract_revoking.COMMANDS,
+    *contract_call.COMMANDS,
     *limits.COMMANDS,
     *holds.COMMANDS,
     *why.COMMANDS,

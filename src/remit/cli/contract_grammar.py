@@ -143,7 +143,7 @@ def _argument(scanner: Scanner) -> tuple[str, JsonValue]:
     """One argument and its constraint: `to`, `amount<=500`, `0<amount<=500`, `500>=amount`."""
     if not scanner.is_number():
         name = scanner.name("the name of an argument")
-        if scanner.at(",", ")"):
+        if scanner.at(",", ")") or scanner.piece.kind == "end":
             return name, _constraint("wildcard")
         return name, _form(scanner, depth=1)
     low = scanner.number()

@@ -42,6 +42,9 @@ _LENGTHS: Final = (
     (SECOND_US, "PT", "S", "s"),
 )
 
+_RATE_NAMES: Final = {SECOND_US: "second", MINUTE_US: "minute", HOUR_US: "hour", DAY_US: "day"}
+"""Behind a slash these are lengths of time; behind `per` a day is one of the calendar."""
+
 
 def parse_limit(text: str) -> Members:
     """Read one limit, such as `money: 50 USD per 1d`. Raises `UsageError`."""
@@ -154,7 +157,7 @@ def _rule_text(limit: ContractLimit) -> str:
     match rule:
         case Rate(count=count, per_us=per_us, burst=burst):
             at_once = f" burst {burst}" if burst not in (count, 0) else ""
-            return f"{count}/{_length_text(per_us)}{at_once}"
+            return f"{count}/{_RATE_NAMES.get(per_us) or _length_text(per_us)}{at_once}"
         case Cap(max=most, window=window):
             amount = format_micros(most, limit.unit) if limit.meter is Meter.COST else f"{most} {limit.unit}"
             return f"{amount}{_window_text(window)}"

@@ -95,8 +95,11 @@ def _delegate_arguments(parser: argparse.ArgumentParser) -> None:
 def _issue(arguments: argparse.Namespace) -> int:
     from remit.cli.contract_files import read_public_key_file, read_secret_key
     from remit.contracts import Billing, Issuer, issue_root
+    from remit.contracts.key_sets import MAX_KID_CHARS, is_kid
     from remit.stores.clock import wall_us
 
+    if arguments.kid and not is_kid(arguments.kid):
+        raise UsageError(f"`--kid` is a name of up to {MAX_KID_CHARS} printable characters")
     asking = _asking(arguments, ledger=arguments.ledger, max_depth=arguments.max_depth)
     if not asking.tools:
         raise UsageError(

@@ -53,7 +53,7 @@ def _print(chain: "Chain", standing: "Standing | None", *, now_us: int) -> None:
     print("Whether the issuer is to be trusted was not looked at: `remit verify` does that.")
     for hop, link in enumerate(chain.links):
         print()
-        print(f"Contract {hop + 1}, for {name_of(link)}")
+        print(f"Contract {hop + 1} (link {hop}), for {name_of(link)}")
         for name, text in describe_link(chain, hop, now_us=now_us, standing=standing):
             print(f"  {name.ljust(15)} {show(text, max_chars=MAX_SHOWN_CHARS)}")
 

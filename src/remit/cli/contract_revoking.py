@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from remit.cli.command import Command, add_store, positive
+from remit.cli.command import Command, add_store
 from remit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--link",
         metavar="N",
-        type=positive,
-        help="with `--chain`: contract N of it, 1 being the root (default: the last)",
+        type=_link,
+        help="with `--chain`: link N of it, 0 being the root (default: the last)",
     )
     parser.add_argument("--reason", metavar="TEXT", help="why, for the record")
     add_store(parser)
@@ -50,10 +50,19 @@ def _chosen(chain: "Chain", number: int | None) -> tuple[str, str]:
     """The lineage of the contract that was meant, and how to speak of it."""
     from remit.cli.contract_words import name_of
 
-    hop = len(chain.links) - 1 if number is None else number - 1
+    hop = len(chain.links) - 1 if number is None else number
     if hop >= len(chain.links):
-        raise UsageError(f"the chain has {len(chain.links)} contracts: `--link` is a number up to that")
-    return chain.lineages[hop], f"contract {hop + 1}, of {name_of(chain.links[hop])},"
+        raise UsageError(f"the chain has no link {hop}: its last is {len(chain.links) - 1}, and 0 is the root")
+    return chain.lineages[hop], f"contract {hop + 1} of the chain, for {name_of(chain.links[hop])},"
+
+
+def _link(text: str) -> int:
+    from remit.core.reading import read_count, shown
+
+    number = read_count(text)
+    if number is None:
+        raise argparse.ArgumentTypeError(f"{shown(text)} is no link: write a number, 0 for the root")
+    return number
 
 
 COMMANDS = (

@@ -5,7 +5,7 @@ cannot promise is said with it: counters of failures are fed when calls end, so 
 """
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, assert_never
 
 from remit.config.coverage import covers, givers, is_priced
@@ -35,6 +35,7 @@ from remit.core.policy import (
     Concurrent,
     Dimension,
     Failures,
+    IssuerTrust,
     Limit,
     Mode,
     Only,
@@ -59,11 +60,12 @@ _OPTIONAL: Final = (Dimension.USER, Dimension.ORG)
 
 def explain(policy: Policy) -> str:
     """The whole policy in sentences, wrapped for a terminal, ending in a newline."""
+    giving = givers(policy, policy.tools.values())
     limits = [_wrapped(explain_limit(policy, limit)) for limit in policy.limits.values()]
     parts = [
         f"Policy {policy.digest[:12]}. All money is in {policy.currency}.",
         "TOOLS. Everything else is refused.",
-        *(_wrapped(explain_tool(policy, tool)) for tool in policy.tools.values()),
+        *(_wrapped(explain_tool(policy, tool, giving[tool.name])) for tool in policy.tools.values()),
         "CREDENTIALS",
         *(_wrapped(sentences) for sentences in explain_credentials(policy)),
         "LIMITS. All that concern a call must admit it, in one step; a refused call changes none of them.",
@@ -85,8 +87,11 @@ def _wrapped(sentences: Iterable[str]) -> str:
     )
 
 
-def explain_tool(policy: Policy, tool: Tool) -> list[str]:
-    """One tool in sentences: what it is, who may call it, what it reads, what it costs, which limits concern it."""
+def explain_tool(policy: Policy, tool: Tool, issuers: Sequence[IssuerTrust]) -> list[str]:
+    """One tool in sentences: what it is, who may call it, what it reads, what it costs, which limits concern it.
+
+    `issuers` are those whose contracts may allow it (`coverage.givers`).
+    """
     sentences = [f"`{tool.name}` is {tool.route} at `{tool.upstream}`."]
     if tool.anonymous:
         sentences.append("Anybody may call it, also without a credential.")
@@ -94,7 +99,7 @@ def explain_tool(policy: Policy, tool: Tool) -> list[str]:
     if not tool.idempotent:
         sentences.append("It is never sent twice for one idempotency key.")
     if policy.trust:
-        names = quoted([issuer.name for issuer in givers(policy, [tool])[tool.name]])
+        names = quoted([issuer.name for issuer in issuers])
         sentences.append(f"Contracts of {join_or(names)} may allow it." if names else "No contract may allow it.")
     if tool.risk is Risk.HIGH:
         sentences.append(explain_risk())

@@ -127,7 +127,7 @@ def verify_dpop(
     issued_us = read_iat(claims, now_us=now_us, freshness=freshness)  # check 11
     if not _is_text(claims["ath"], ath):  # check 12
         raise ProofError(ProofStep.CREDENTIAL_MISMATCH, "its `ath` is not the hash of the credential")
-    if not compare_digest(key.thumbprint, thumbprint):
+    if not _is_text(key.thumbprint, thumbprint):
         raise ProofError(ProofStep.HOLDER_BINDING_FAILED, "its key is not the one that the credential is bound to")
     body_hash = _check_request(claims, call, must_bind_request=must_bind_request)
     jti = check_jti(claims)
@@ -238,4 +238,4 @@ def _hash(data: bytes) -> str:
 
 def _is_text(said: JsonValue, wanted: str) -> bool:
     """Compare in constant time what a proof says with what it must say."""
-    return isinstance(said, str) and said.isascii() and compare_digest(said, wanted)
+    return isinstance(said, str) and compare_digest(said.encode(), wanted.encode())

@@ -12,6 +12,8 @@ def concerns(limit: Limit, caller: Caller, tool: Tool) -> bool:
         return False
     if not limit.agents:
         return True
+    if caller.chain is not None:  # any holder above the caller; the names in contracts are labels and decide nothing
+        return any(f"key:{holder}" in limit.agents for holder in caller.chain.holders)
     return f"key:{caller.id}" in limit.agents or (caller.agent is not None and f"agent:{caller.agent}" in limit.agents)
 
 

@@ -10,8 +10,9 @@ A number with more than 15 significant digits and a fraction has none. Other rea
 from collections.abc import Hashable, Iterable
 from typing import Final, TypeAlias
 
+from remit.core.money import DECIMALS, MICROS_PER_UNIT
 from remit.core.reading import shown
-from remit.core.strict_json import ExactNumber, JsonValue
+from remit.core.strict_json import ExactNumber, JsonValue, read_number
 from remit.errors import BadRequest
 
 ValueKey: TypeAlias = Hashable
@@ -56,3 +57,9 @@ def number_key(number: ExactNumber) -> ValueKey:
 def value_keys(values: Iterable[JsonValue]) -> frozenset[ValueKey]:
     """Return the keys of all `values`. Raises `BadRequest` like `value_key`."""
     return frozenset(map(value_key, values))
+
+
+def money_value(micros: int) -> int | ExactNumber:
+    """Return the JSON number of whole units that `micros` are: what a constraint on an amount speaks about."""
+    units, rest = divmod(micros, MICROS_PER_UNIT)
+    return read_number(f"{units}.{rest:0{DECIMALS}d}") if rest else units

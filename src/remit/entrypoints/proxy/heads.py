@@ -27,62 +27,62 @@ _MINORS = {b"HTTP/1.1": 1, b"HTTP/1.0": 0}
 # uri-host [ ":" port ] of RFC 9110 §7.2: a name or IPv4 address, or an IPv6 address in brackets.
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?")
-# Fields that steer reading, and may be lists.
+# Fields that steer reading and may be lists; and those of a response that may not.
+_LISTS = frozenset({b"connection", b"http2-settings", b"upgrade"})
+_RESPONSE_STEERING = _LISTS | {b"content-length", b"content-type", b"transfer-encoding"}
 _NO_OPTIONS: frozenset[bytes] = frozenset()
-_STEERING_LISTS = frozenset({b"connection", b"http2-settings", b"upgrade"})
+_USUAL_OPTIONS = {value: options(value) for value in (b"keep-alive", b"close", b"Keep-Alive", b"Close")}
 
 
 class RequestReader:
     """Reads the heads of one client connection, and knows what it read before: the same bytes mean the same head."""
 
-    __slots__ = ("_head", "_limits", "_memo", "_peer", "_raw")
+    __slots__ = ("_head", "_limits", "_memo", "_peer", "_raw", "_steering")
 
     def __init__(self, *, peer: str, limits: ServerLimits) -> None:
         self._peer = peer
         self._limits = limits
+        self._steering = limits.single_fields | _LISTS
         self._memo: HeaderMemo = {}
         self._raw = b""
         self._head: RequestHead | None = None
 
     def read(self, raw: bytes) -> RequestHead:
-        """As `read_request`."""
+        """Read a head without its empty line. Raises Malformed with the status to answer."""
         if self._head is not None and raw == self._raw:
             return self._head
-        head = read_request(raw, peer=self._peer, limits=self._limits, memo=self._memo)
+        head = self._read(raw)
         if len(raw) <= REMEMBERED_HEAD_BYTES:
             self._raw, self._head = raw, head
         return head
 
-
-def read_request(raw: bytes, *, peer: str, limits: ServerLimits, memo: HeaderMemo) -> RequestHead:
-    """Read the head of a request. Raises Malformed with the status to answer."""
-    lines = clean_lines(raw)
-    if lines is None:
-        raise Malformed("the request head has a control character or a bare line break; remove it")
-    method, target, minor = _request_line(lines[0], limits)
-    headers = read_fields(lines[1:], max_headers=limits.max_headers, memo=memo)
-    fields = _steering(headers, limits.single_fields)
-    host = fields.get(b"host")
-    if (host is None and minor) or (host is not None and _HOST.fullmatch(host) is None):
-        raise Malformed("the request needs one host field with a host and perhaps a port")
-    length, chunked = _framing(fields, minor)
-    connection = options(fields[b"connection"]) if b"connection" in fields else _NO_OPTIONS
-    upgrade = method == "CONNECT" or b"upgrade" in fields or b"http2-settings" in fields or b"upgrade" in connection
-    return RequestHead(
-        method=method,
-        target=target,
-        headers=headers,
-        peer=peer,
-        host=host,
-        minor=minor,
-        keep_alive=minor == 1 and not upgrade and b"close" not in connection,
-        content_length=length,
-        chunked=chunked,
-        upgrade=upgrade,
-        expects_continue=b"expect" in fields
-        and _expects_continue(fields[b"expect"], minor)
-        and bool(length or chunked),
-    )
+    def _read(self, raw: bytes) -> RequestHead:
+        lines = clean_lines(raw)
+        if lines is None:
+            raise Malformed("the request head has a control character or a bare line break; remove it")
+        method, target, minor = _request_line(lines[0], self._limits)
+        headers = read_fields(lines[1:], max_headers=self._limits.max_headers, memo=self._memo)
+        fields = _fields_that_steer(headers, self._steering)
+        host = fields.get(b"host")
+        if (host is None and minor) or (host is not None and _HOST.fullmatch(host) is None):
+            raise Malformed("the request needs one host field with a host and perhaps a port")
+        length, chunked = _framing(fields, minor)
+        connection = _connection(fields)
+        upgrade = method == "CONNECT" or b"upgrade" in fields or b"http2-settings" in fields or b"upgrade" in connection
+        expects = b"expect" in fields and _expects_continue(fields[b"expect"], minor)
+        return RequestHead(
+            method=method,
+            target=target,
+            headers=headers,
+            peer=self._peer,
+            host=host,
+            minor=minor,
+            keep_alive=minor == 1 and not upgrade and b"close" not in connection,
+            content_length=length,
+            chunked=chunked,
+            upgrade=upgrade,
+            expects_continue=expects and bool(length or chunked),
+        )
 
 
 def _request_line(line: bytes, limits: ServerLimits) -> tuple[str, bytes, int]:
@@ -107,16 +107,25 @@ def _request_line(line: bytes, limits: ServerLimits) -> tuple[str, bytes, int]:
     return method, target, minor
 
 
-def _steering(headers: tuple[Header, ...], single: frozenset[bytes]) -> dict[bytes, bytes]:
+def _fields_that_steer(headers: tuple[Header, ...], steering: frozenset[bytes]) -> dict[bytes, bytes]:
+    """Those of the fields that decide how a message is read, each once; lists are joined, others may not repeat."""
     fields: dict[bytes, bytes] = {}
     for name, value in headers:
-        if name in single:
-            if name in fields:
+        if name in steering:
+            if name not in fields:
+                fields[name] = value
+            elif name in _LISTS:
+                fields[name] = b"%b,%b" % (fields[name], value)
+            else:
                 raise Malformed(f"the field `{name.decode()}` may be sent only once")
-            fields[name] = value
-        elif name in _STEERING_LISTS:
-            fields[name] = b"%b,%b" % (fields[name], value) if name in fields else value
     return fields
+
+
+def _connection(fields: dict[bytes, bytes]) -> frozenset[bytes]:
+    value = fields.get(b"connection")
+    if value is None:
+        return _NO_OPTIONS
+    return _USUAL_OPTIONS.get(value) or options(value)
 
 
 def _framing(fields: dict[bytes, bytes], minor: int) -> tuple[int | None, bool]:
@@ -149,9 +158,6 @@ class ResponseHead(NamedTuple):
     keep_alive: bool
 
 
-_RESPONSE_SINGLE = frozenset({b"content-length", b"content-type", b"transfer-encoding"})
-
-
 class ResponseReader:
     """The same for the heads of one connection to an upstream."""
 
@@ -164,32 +170,29 @@ class ResponseReader:
         self._head: ResponseHead | None = None
 
     def read(self, raw: bytes) -> ResponseHead:
-        """As `read_response`."""
+        """Read a head without its empty line. Raises Malformed."""
         if self._head is not None and raw == self._raw:
             return self._head
-        head = read_response(raw, limits=self._limits, memo=self._memo)
+        head = self._read(raw)
         if len(raw) <= REMEMBERED_HEAD_BYTES:
             self._raw, self._head = raw, head
         return head
 
-
-def read_response(raw: bytes, *, limits: UpstreamLimits, memo: HeaderMemo) -> ResponseHead:
-    """Read the head of a response. Raises Malformed."""
-    lines = clean_lines(raw)
-    if lines is None:
-        raise Malformed("its head has a control character or a bare line break")
-    start = _STATUS_LINE.fullmatch(lines[0])
-    if start is None:
-        raise Malformed("it does not begin with a status line of HTTP/1.1 or HTTP/1.0")
-    headers = read_fields(lines[1:], max_headers=limits.max_headers, memo=memo)
-    fields = _steering(headers, _RESPONSE_SINGLE)
-    minor = int(start[1])
-    length, chunked = _framing(fields, minor)
-    status = int(start[2])
-    return ResponseHead(
-        status=status,
-        headers=headers,
-        content_length=length,
-        chunked=chunked,
-        keep_alive=minor == 1 and (b"connection" not in fields or b"close" not in options(fields[b"connection"])),
-    )
+    def _read(self, raw: bytes) -> ResponseHead:
+        lines = clean_lines(raw)
+        if lines is None:
+            raise Malformed("its head has a control character or a bare line break")
+        start = _STATUS_LINE.fullmatch(lines[0])
+        if start is None:
+            raise Malformed("it does not begin with a status line of HTTP/1.1 or HTTP/1.0")
+        headers = read_fields(lines[1:], max_headers=self._limits.max_headers, memo=self._memo)
+        fields = _fields_that_steer(headers, _RESPONSE_STEERING)
+        minor = int(start[1])
+        length, chunked = _framing(fields, minor)
+        return ResponseHead(
+            status=int(start[2]),
+            headers=headers,
+            content_length=length,
+            chunked=chunked,
+            keep_alive=minor == 1 and b"close" not in _connection(fields),
+        )
