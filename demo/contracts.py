@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from demo.cast import BY_CONTRACT, CHAIN, EXECUTOR, ISS, LEDGER, ORCHESTRATOR, ORG, PERSON, RISK_CHECK
 from demo.commands import Remit
@@ -25,9 +26,9 @@ from remit.contracts import (
     read_private_key,
     read_unverified_chain,
 )
-from remit.errors import RemitError
 
 FOLDER = "contracts"
+POLICY = "../policy.yaml"
 ISSUER_KEY = "issuer.jwk"
 ISSUER_KEYS = "acme.jwks.json"
 WIDTH = 79
@@ -113,6 +114,14 @@ class Desk:
         )  # fmt: skip
         return held
 
+    async def still_hold(self, task: str) -> bool:
+        """Whether the contracts that an earlier run has handed out for a task can be used for a while."""
+        last = self.held(EXECUTOR, task)
+        if not last.chain_file.exists():
+            return False
+        said = await self._remit.run("inspect", last.chain_file.name, "--policy", POLICY, "--json", folder=self.folder)
+        return said.exit_code == 0 and all(_is_good(link) for link in json.loads(said.out)["links"])
+
     def held(self, agent: str, task: str) -> Held:
         """What an agent has for a task, or will have once it was handed out."""
         return Held(agent, self.folder / f"{agent}.jwk", self.folder / f"{task}{agent}.chain")
@@ -134,17 +143,15 @@ class Desk:
         return await self._remit.must(*arguments, folder=self.folder)
 
 
+def _is_good(link: dict[str, Any]) -> bool:
+    """Whether one contract has time left, was not revoked, and is not used up."""
+    ends_us = (time.time() + GOOD_FOR_AT_LEAST_S) * MICROS
+    counted = [limit for limit in link["limits"] if "max" in limit]
+    return link["expires_us"] > ends_us and not link["revoked"] and all(each["used"] < each["max"] for each in counted)
+
+
 def _to(agent: str) -> list[str]:
     return ["--to", f"{agent}-public.jwk", "--agent", agent]
-
-
-def is_still_good(held: Held) -> bool:
-    """Whether a chain that an earlier run has left can be used for a while. It says nothing about revocation."""
-    try:
-        end_us = min(link.expires_us for link in held.said.unverified.links)
-    except (OSError, RemitError):
-        return False
-    return held.key_file.exists() and end_us > (time.time() + GOOD_FOR_AT_LEAST_S) * MICROS
 
 
 def typed(arguments: Sequence[str]) -> list[str]:

@@ -4,7 +4,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from demo.cast import ANALYST, RISK_CHECK
+from demo.cast import ALLOWED, ANALYST, EXECUTOR, ORCHESTRATOR, RISK_CHECK
 from demo.children import Child, Children, shown
 from demo.screen import Screen
 from demo.stage import Stage, build, kept_keys, owned
@@ -24,7 +24,11 @@ async def keep(folder: Path, screen: Screen) -> int:
                 screen.lines(["Starting the payment API and the gateway ..."])
                 stage = await build(children, folder, usual_ports=True)
                 keys = await kept_keys(stage, AGENTS)
+                if not await stage.desk.still_hold(""):
+                    await stage.desk.hand_out("", transfers=ALLOWED)
                 _show(screen, stage, keys)
+                _show_contracts(screen, stage)
+                _show_operator(screen, stage, keys)
                 await _watch(children)
         except asyncio.CancelledError:
             screen.say()
@@ -43,7 +47,6 @@ async def _watch(children: Children) -> None:
 
 def _show(screen: Screen, stage: Stage, keys: dict[str, str]) -> None:
     url, api = stage.url, f"http://{stage.api[0]}:{stage.api[1]}"
-    key_id = keys[RISK_CHECK].removeprefix("remit_").partition("_")[0]
     screen.say(f"The gateway listens on {url}, in front of the payment API on {api}. Ctrl-C ends both.")
     screen.title("Call it, in another terminal")
     screen.lines(
@@ -54,7 +57,7 @@ def _show(screen: Screen, stage: Stage, keys: dict[str, str]) -> None:
             """  -d '{"amount": 25.00, "currency": "USD", "to": "acct-2001"}' "$@"; }""",
             "",
             "transfer -i                            # one payment, with its headers",
-            "for i in $(seq 105); do                # the limit is 100 an hour",
+            "for i in $(seq 155); do                # the limit is 150 an hour",
             "  transfer -o /dev/null -w '%{http_code}\\n'; done | sort | uniq -c",
             "transfer                               # now it says no, and why",
         ]
@@ -72,18 +75,39 @@ def _show(screen: Screen, stage: Stage, keys: dict[str, str]) -> None:
             "document                               # three pass, the fourth is refused",
         ]
     )
+
+
+def _show_contracts(screen: Screen, stage: Stage) -> None:
     remit = Path(sys.executable).parent / "remit"
-    screen.title("Look at it as its operator")
+    screen.title("Call it with a contract, which only the holder of its key can use")
     screen.lines(
         [
             f"export REMIT_POLICY={shown(stage.policy)}",
-            f"alias remit={shown(remit)}",
+            f"remit() {{ {shown(remit)} \"$@\"; }}",
+            f"MINE={shown(stage.desk.folder / EXECUTOR)}",
+            f"pay() {{ remit call {stage.url}/transfer \\",
+            "  --chain $MINE.chain --key $MINE.jwk \\",
+            """  -d '{"amount": 25.00, "currency": "USD", "to": "acct-2001"}'; }""",
+            "",
+            "pay                                    # signed: a new proof for each call",
+            "remit inspect $MINE.chain --policy $REMIT_POLICY    # and what is left",
+        ]
+    )
+
+
+def _show_operator(screen: Screen, stage: Stage, keys: dict[str, str]) -> None:
+    key_id = keys[RISK_CHECK].removeprefix("remit_").partition("_")[0]
+    screen.title("Look at it as its operator")
+    screen.lines(
+        [
             "remit status                           # traffic, and what the guard adds",
             "remit limits                           # how full each counter is",
             "remit audit tail -f                    # every decision as it is made",
             "remit why DECISION                     # the id that an answer names",
             "remit holds                            # money held by running calls",
             "remit keys list",
+            f"remit revoke --chain {shown(stage.desk.folder / ORCHESTRATOR)}.chain",
+            "pay                                    # its last holder is stopped, too",
             f"remit keys revoke {key_id}     # no call with it passes from then on",
         ]
     )

@@ -1,17 +1,13 @@
 """What the tests of the contract commands share: a folder with keys in it, and `remit` run there in this process."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from remit.engine.contract_operator import contract_commands
-from remit.engine.guard import Engine
-from remit.engine.keyring import KeyRing
-from remit.engine.operator import Command, Operator
 from tests.cli.living import Gateway, running_gateway
 from tests.cli.shell import Ran, Shell
 
@@ -89,17 +85,11 @@ class Desk:
         return found
 
 
-def _with_contracts(engine: Engine, keys: KeyRing, extra: Mapping[str, Command] | None = None) -> Operator:
-    return Operator(engine, keys, {**contract_commands(engine), **(extra or {})})
-
-
 @pytest.fixture(autouse=True)
 def _surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("REMIT_POLICY", "REMIT_TRACEBACK"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.setattr("remit.cli.reach.Operator", _with_contracts)
-    monkeypatch.setattr("remit.wiring.Operator", _with_contracts)
 
 
 @pytest.fixture

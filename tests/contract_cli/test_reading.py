@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from remit.cli.contract_words import Standing, Use, describe_link
 from remit.contracts import base64url, read_unverified_chain
 from remit.contracts.jws import sign_jws
 from remit.contracts.keys import read_private_key
@@ -76,41 +77,47 @@ def test_the_same_is_there_for_programs_in_the_notation_of_the_commands(chain: D
     assert "revoked" not in leaf
 
 
-def spend(remit: Desk, name: str, limit: str, *, amount: int, held: int = 0) -> None:
-    """Book something in the cell of a limit of the root, as calls would."""
+def spend(remit: Desk, name: str, limit: str, amount: int) -> None:
+    """Book something in the cell of a limit of the root, as a call would."""
 
     async def run() -> None:
         found = read_unverified_chain(remit.text(name)).unverified
         assert found.root.limits is not None
         one = next(each for each in found.root.limits.limits if each.id == limit)
-        entry = ops.HoldEntry(limit_cell(found.counters[0], one), ops.Life(), one.unit, 0, 10**9)
+        entry = ops.HoldEntry(limit_cell(found.counters[0], one), ops.Life(), one.unit, amount, 10**9)
         store = await SqliteStore.open(str(remit.folder / "remit.db"))
         try:
-            for number, (each, commit) in enumerate(((amount, True), (held, False))):
-                hold = ops.Hold(ops.HoldState.DISPATCHED, 10**12, (entry,), (each,))
-                await store.apply(ops.Batch(f"h{limit}{number}", (hold,)))
-                if commit:
-                    await store.apply(
-                        ops.Batch(f"c{limit}{number}", (ops.Commit(f"h{limit}{number}", {one.unit: each}),))
-                    )
+            await store.apply(ops.Batch(f"h{limit}", (ops.Hold(ops.HoldState.DISPATCHED, 10**12, (entry,)),)))
+            await store.apply(ops.Batch(f"c{limit}", (ops.Commit(f"h{limit}", {one.unit: amount}),)))
         finally:
             await store.close()
 
     asyncio.run(run())
 
 
+def test_what_is_held_for_running_calls_is_not_left_either(chain: Desk) -> None:
+    found = read_unverified_chain(chain.text("b.chain")).unverified
+    assert found.root.limits is not None
+    uses = {(0, limit.id): Use(used=0, held=0) for limit in found.root.limits.limits}
+    uses[0, "money"] = Use(used=49_000_000, held=2_000_000)
+    standing = Standing(uses=uses, lineages=frozenset(), holders=frozenset())
+    lines = [text for _, text in describe_link(found, 0, now_us=0, standing=standing)]
+    said = "50.00 USD in any day (`money`): 49.00 USD used and 2.00 USD is held for running calls, 0.00 USD left"
+    assert said in lines
+
+
 def test_what_is_left_of_each_limit_is_shown_where_its_store_is_at_hand(chain: Desk) -> None:
-    spend(chain, "b.chain", "transfers", amount=2)
-    spend(chain, "b.chain", "money", amount=10_250_000, held=350_000)
+    spend(chain, "b.chain", "transfers", 2)
+    spend(chain, "b.chain", "money", 10_600_000)
     for place in (("--policy", "policy.yaml"), ("--store", "sqlite:///remit.db")):
         out = chain.done("inspect", "b.chain", *place).out
         assert "3 calls of payments.transfer in all (`transfers`): 2 calls used, 1 call left" in out
-        assert "(`money`): 10.25 USD used and 0.35 USD is held for running calls, 39.40 USD left" in out
+        assert "(`money`): 10.60 USD used, 39.40 USD left" in out
         assert "(`today`): 0 calls used, 9 calls left" in out
         assert "REVOKED" not in out
     limits = chain.links("b", "--policy", "policy.yaml")[0]["limits"]
     assert limits[1] == {
-        "id": "money", "limit": "money: 50.00 USD per 1d", "unit": "USD", "max": 50_000_000, "used": 10_250_000, "held": 350_000,
+        "id": "money", "limit": "money: 50.00 USD per 1d", "unit": "USD", "max": 50_000_000, "used": 10_600_000, "held": 0,
     }  # fmt: skip
     assert "left" not in chain.done("inspect", "b.chain").out
 

@@ -148,7 +148,9 @@ def compare(shown: Shown, rng: Random) -> Iterator[Difference]:
         yield from _compare_calls(shown, rng, verdict, verified)
 
 
-def _compare_calls(shown: Shown, rng: Random, verdict: reference.Verdict, verified: VerifiedChain) -> Iterator[Difference]:
+def _compare_calls(
+    shown: Shown, rng: Random, verdict: reference.Verdict, verified: VerifiedChain
+) -> Iterator[Difference]:
     for _ in range(CALLS_OF_A_CHAIN):
         tool, arguments = _call(rng, verdict)
         theirs = reference.refuses_call(verdict, tool, arguments)

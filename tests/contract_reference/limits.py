@@ -10,6 +10,7 @@ from typing import Final, cast
 from tests.contract_reference.strict_text import MAX_INTEGER, Json
 
 MAX_LIMITS: Final = 32
+MAX_WINDOWS: Final = 32
 
 _METERS: Final = ("calls", "cost", "llm_tokens", "units", "bytes")
 _MEMBERS: Final = frozenset({"id", "tools", "meter", "max", "unit", "per", "calendar", "timezone", "rate", "burst"})
@@ -17,11 +18,166 @@ _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _IDENTIFIER: Final = re.compile(r"[A-Za-z0-9._@+-]{1,128}")
 _AMOUNT: Final = re.compile(r"[0-9]+(\.[0-9]{1,6})?")
 _PERIOD: Final = re.compile(r"P[1-9][0-9]*D|PT[1-9][0-9]*[HMS]")
-_RATE: Final = re.compile(r"(0|[1-9][0-9]*)/(second|minute|hour|day|week)")
+_RATE: Final = re.compile(r"[0-9]+/(second|minute|hour|day|week)")
 _HOUR: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 # ISO 4217: what money is counted in. Metals, funds and test codes are not among them.
 CURRENCIES: Final = frozenset(
-    ["AED", "AFN", "ALL", "AMD", "AOA", "ARS", "AUD", "AWG", "AZN", "BAM", "BBD", "BDT", "BGN", "BHD", "BIF", "BMD", "BND", "BOB", "BRL", "BSD", "BTN", "BWP", "BYN", "BZD", "CAD", "CDF", "CHF", "CLP", "CNY", "COP", "CRC", "CUP", "CVE", "CZK", "DJF", "DKK", "DOP", "DZD", "EGP", "ERN", "ETB", "EUR", "FJD", "FKP", "GBP", "GEL", "GHS", "GIP", "GMD", "GNF", "GTQ", "GYD", "HKD", "HNL", "HTG", "HUF", "IDR", "ILS", "INR", "IQD", "IRR", "ISK", "JMD", "JOD", "JPY", "KES", "KGS", "KHR", "KMF", "KPW", "KRW", "KWD", "KYD", "KZT", "LAK", "LBP", "LKR", "LRD", "LSL", "LYD", "MAD", "MDL", "MGA", "MKD", "MMK", "MNT", "MOP", "MRU", "MUR", "MVR", "MWK", "MXN", "MYR", "MZN", "NAD", "NGN", "NIO", "NOK", "NPR", "NZD", "OMR", "PAB", "PEN", "PGK", "PHP", "PKR", "PLN", "PYG", "QAR", "RON", "RSD", "RUB", "RWF", "SAR", "SBD", "SCR", "SDG", "SEK", "SGD", "SHP", "SLE", "SOS", "SRD", "SSP", "STN", "SVC", "SYP", "SZL", "THB", "TJS", "TMT", "TND", "TOP", "TRY", "TTD", "TWD", "TZS", "UAH", "UGX", "USD", "UYU", "UZS", "VES", "VND", "VUV", "WST", "XAF", "XCD", "XOF", "XPF", "YER", "ZAR", "ZMW", "ZWG"]
+    [
+        "AED",
+        "AFN",
+        "ALL",
+        "AMD",
+        "AOA",
+        "ARS",
+        "AUD",
+        "AWG",
+        "AZN",
+        "BAM",
+        "BBD",
+        "BDT",
+        "BGN",
+        "BHD",
+        "BIF",
+        "BMD",
+        "BND",
+        "BOB",
+        "BRL",
+        "BSD",
+        "BTN",
+        "BWP",
+        "BYN",
+        "BZD",
+        "CAD",
+        "CDF",
+        "CHF",
+        "CLP",
+        "CNY",
+        "COP",
+        "CRC",
+        "CUP",
+        "CVE",
+        "CZK",
+        "DJF",
+        "DKK",
+        "DOP",
+        "DZD",
+        "EGP",
+        "ERN",
+        "ETB",
+        "EUR",
+        "FJD",
+        "FKP",
+        "GBP",
+        "GEL",
+        "GHS",
+        "GIP",
+        "GMD",
+        "GNF",
+        "GTQ",
+        "GYD",
+        "HKD",
+        "HNL",
+        "HTG",
+        "HUF",
+        "IDR",
+        "ILS",
+        "INR",
+        "IQD",
+        "IRR",
+        "ISK",
+        "JMD",
+        "JOD",
+        "JPY",
+        "KES",
+        "KGS",
+        "KHR",
+        "KMF",
+        "KPW",
+        "KRW",
+        "KWD",
+        "KYD",
+        "KZT",
+        "LAK",
+        "LBP",
+        "LKR",
+        "LRD",
+        "LSL",
+        "LYD",
+        "MAD",
+        "MDL",
+        "MGA",
+        "MKD",
+        "MMK",
+        "MNT",
+        "MOP",
+        "MRU",
+        "MUR",
+        "MVR",
+        "MWK",
+        "MXN",
+        "MYR",
+        "MZN",
+        "NAD",
+        "NGN",
+        "NIO",
+        "NOK",
+        "NPR",
+        "NZD",
+        "OMR",
+        "PAB",
+        "PEN",
+        "PGK",
+        "PHP",
+        "PKR",
+        "PLN",
+        "PYG",
+        "QAR",
+        "RON",
+        "RSD",
+        "RUB",
+        "RWF",
+        "SAR",
+        "SBD",
+        "SCR",
+        "SDG",
+        "SEK",
+        "SGD",
+        "SHP",
+        "SLE",
+        "SOS",
+        "SRD",
+        "SSP",
+        "STN",
+        "SVC",
+        "SYP",
+        "SZL",
+        "THB",
+        "TJS",
+        "TMT",
+        "TND",
+        "TOP",
+        "TRY",
+        "TTD",
+        "TWD",
+        "TZS",
+        "UAH",
+        "UGX",
+        "USD",
+        "UYU",
+        "UZS",
+        "VES",
+        "VND",
+        "VUV",
+        "WST",
+        "XAF",
+        "XCD",
+        "XOF",
+        "XPF",
+        "YER",
+        "ZAR",
+        "ZMW",
+        "ZWG",
+    ]
 )
 
 
@@ -32,7 +188,11 @@ def is_identifier(value: Json) -> bool:
 
 def limits_are_sound(entry: dict[str, Json], tools: Collection[str]) -> bool:
     """Say whether the entry of a link with these tools means exactly one thing. Its `ledger` is compared elsewhere."""
-    if not set(entry) <= {"type", "ledger", "limits", "schedule"} or not entry.get("ledger") or not isinstance(entry["ledger"], str):
+    if (
+        not set(entry) <= {"type", "ledger", "limits", "schedule"}
+        or not entry.get("ledger")
+        or not isinstance(entry["ledger"], str)
+    ):
         return False
     limits = entry.get("limits", [])
     if not isinstance(limits, list) or len(limits) > MAX_LIMITS or ("limits" in entry and not limits):
@@ -77,7 +237,9 @@ def _count_is_sound(limit: dict[str, Json]) -> bool:
         return False
     if ("calendar" in limit) != ("timezone" in limit):
         return False
-    if "calendar" in limit and (not _is_one_of(("day", "week", "month"), limit["calendar"]) or not _is_zone(limit["timezone"])):
+    if "calendar" in limit and (
+        not _is_one_of(("day", "week", "month"), limit["calendar"]) or not _is_zone(limit["timezone"])
+    ):
         return False
     return _is_amount(limit["max"]) if limit["meter"] == "cost" else _is_count(limit["max"], least=0)
 
@@ -115,13 +277,19 @@ def _schedule_is_sound(value: Json) -> bool:
     if not isinstance(value, dict) or set(value) != {"timezone", "windows"} or not _is_zone(value["timezone"]):
         return False
     windows = value["windows"]
-    return isinstance(windows, list) and all(_window_is_sound(window) for window in windows)
+    return (
+        isinstance(windows, list)
+        and len(windows) <= MAX_WINDOWS
+        and all(_window_is_sound(window) for window in windows)
+    )
 
 
 def _window_is_sound(value: Json) -> bool:
     if not isinstance(value, dict) or set(value) != {"days", "from", "to"}:
         return False
     days = value["days"]
-    if not isinstance(days, list) or not days or not all(day in _DAYS for day in days):
+    if not isinstance(days, list) or not days or not all(isinstance(day, str) and day in _DAYS for day in days):
+        return False
+    if len(set(cast(list[str], days))) != len(days):
         return False
     return _matches(_HOUR, value["from"]) and _matches(_HOUR, value["to"]) and value["from"] != value["to"]

@@ -47,7 +47,23 @@ def unknown_claim(rng: Random, case: Case) -> None:
 
 def our_claim(rng: Random, case: Case) -> None:
     name = rng.choice(("remit_agent", "remit_org", "remit_user", "remit_account", "remit_x", "remit_", "remit_sid"))
-    values = ("ann", "acme", "acme-eu", "beta", "", "a b", "a" * 128, "a" * 129, "ä", "a\u0000b", "a/b", "a:b", "ann@x", 1, None)
+    values = (
+        "ann",
+        "acme",
+        "acme-eu",
+        "beta",
+        "",
+        "a b",
+        "a" * 128,
+        "a" * 129,
+        "ä",
+        "a\u0000b",
+        "a/b",
+        "a:b",
+        "ann@x",
+        1,
+        None,
+    )
     any_draft(rng, case).claims[name] = pick(rng, *values)
 
 
@@ -157,7 +173,9 @@ def bend_remit_mark(rng: Random, case: Case) -> None:
 
 def bend_typ(rng: Random, case: Case) -> None:
     drafts = case.drafts if rng.random() < 0.4 else [any_draft(rng, case)]
-    value = pick(rng, "JWT", "jwt", "aat+jwt", "AAT+JWT", "application/aat+jwt", "dpop+jwt", "at+jwt", "", None, 1, ["JWT"])
+    value = pick(
+        rng, "JWT", "jwt", "aat+jwt", "AAT+JWT", "application/aat+jwt", "dpop+jwt", "at+jwt", "", None, 1, ["JWT"]
+    )
     for draft in drafts:
         draft.header["typ"] = value
 

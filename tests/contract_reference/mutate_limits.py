@@ -40,11 +40,15 @@ def bend_a_limit(rng: Random, case: Case) -> None:
         case 1:
             limit[rng.choice((name.upper(), name + "s", name[:-1], name + " "))] = limit.pop(name)
         case 2:
-            limit[rng.choice(("maximum", "window", "scope", "per", "calendar", "timezone", "rate", "burst", "unit", "max"))] = (
-                pick(rng, 1, "1", "P1D", "day", "UTC", "10/minute", "USD", None)
-            )
+            limit[
+                rng.choice(
+                    ("maximum", "window", "scope", "per", "calendar", "timezone", "rate", "burst", "unit", "max")
+                )
+            ] = pick(rng, 1, "1", "P1D", "day", "UTC", "10/minute", "USD", None)
         case _:
-            limit[name] = pick(rng, None, True, -1, 1.5, "", "x", [], {}, 0, Raw("NaN"), Raw("1e400"), Raw("5.0"), Raw("-0"))
+            limit[name] = pick(
+                rng, None, True, -1, 1.5, "", "x", [], {}, 0, Raw("NaN"), Raw("1e400"), Raw("5.0"), Raw("-0")
+            )
 
 
 AMOUNTS: Final = (
@@ -127,7 +131,9 @@ def bend_the_entry(rng: Random, case: Case) -> None:
     draft, entry, _limits = found
     match rng.randrange(5):
         case 0:
-            entry["ledger"] = pick(rng, "https://other.test", families.LEDGER + "/", families.LEDGER.upper(), "", None, 1, [])
+            entry["ledger"] = pick(
+                rng, "https://other.test", families.LEDGER + "/", families.LEDGER.upper(), "", None, 1, []
+            )
         case 1:
             entry.pop(rng.choice(list(entry)))
         case 2:
@@ -164,9 +170,13 @@ def bend_the_schedule(rng: Random, case: Case) -> None:
         case 4:
             schedule["windows"] = pick(rng, [], None, {}, window, [None], [window, window], "x", [window] * 200)
         case 5:
-            schedule["timezone"] = pick(rng, "UTC", "Mars/Base", "", None, 1, "europe/berlin", "Etc/GMT+1", "/etc/passwd", "posixrules")
+            schedule["timezone"] = pick(
+                rng, "UTC", "Mars/Base", "", None, 1, "europe/berlin", "Etc/GMT+1", "/etc/passwd", "posixrules"
+            )
         case _:
-            found[1]["schedule"] = pick(rng, None, {}, [], "x", {"windows": []}, {"timezone": "UTC"}, {**schedule, "note": 1})
+            found[1]["schedule"] = pick(
+                rng, None, {}, [], "x", {"windows": []}, {"timezone": "UTC"}, {**schedule, "note": 1}
+            )
 
 
 MUTATIONS: Final = (

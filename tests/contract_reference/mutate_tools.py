@@ -79,7 +79,9 @@ def bend_a_constraint(rng: Random, case: Case) -> None:
     node = rng.choice(nodes(cast(Node, found[1][found[2]])))
     match rng.randrange(5):
         case 0:
-            node["constraint_type"] = pick(rng, "prefix", "Exact", "", None, 1, ["exact"], "range ", "all", "wildcard", "exact")
+            node["constraint_type"] = pick(
+                rng, "prefix", "Exact", "", None, 1, ["exact"], "range ", "all", "wildcard", "exact"
+            )
         case 1:
             node[rng.choice(("note", "min", "max", "values", "value", "constraints", "Value", ""))] = value(rng)
         case 2:
@@ -113,7 +115,17 @@ def change_tools(rng: Random, case: Case) -> None:
     """A tool more, a tool less, or a name that only looks the same."""
     draft = any_draft(rng, case)
     tools = tools_of(draft)
-    names = (*families.TOOLS, "payments.*", "*", "Payments.transfer", "payments.transfer ", "payments", "payments.", "", "b")
+    names = (
+        *families.TOOLS,
+        "payments.*",
+        "*",
+        "Payments.transfer",
+        "payments.transfer ",
+        "payments",
+        "payments.",
+        "",
+        "b",
+    )
     match rng.randrange(4):
         case 0 if tools:
             tools.pop(rng.choice(list(tools)))
@@ -139,7 +151,9 @@ def bend_tools(rng: Random, case: Case) -> None:
         case 2:
             entry.pop(rng.choice(list(entry)))
         case _:
-            entry["type"] = pick(rng, "Attenuating_agent_token", "", None, 1, "agent_delegation", "attenuating_agent_token ")
+            entry["type"] = pick(
+                rng, "Attenuating_agent_token", "", None, 1, "agent_delegation", "attenuating_agent_token "
+            )
 
 
 def bend_details(rng: Random, case: Case) -> None:
@@ -154,7 +168,9 @@ def bend_details(rng: Random, case: Case) -> None:
         case 1:
             details.append(copy_json(rng.choice(details)) if details else 1)
         case 2:
-            details.insert(0, pick(rng, None, 1, "x", [], {}, {"type": 1}, {"type": "other"}, {"tools": {}}, {"type": None}))
+            details.insert(
+                0, pick(rng, None, 1, "x", [], {}, {"type": 1}, {"type": "other"}, {"tools": {}}, {"type": None})
+            )
         case 3:
             details.append({"type": rng.choice(("payment", "openid", "remit_limit")), "tools": 1})
         case 4:

@@ -45,9 +45,7 @@ MAX_TOOL_NAME_BYTES: Final = 256
 MAX_HEADER_CHARS: Final = 2048  # a bound of ours; the page names none
 
 # What may stand in a header without meaning that somebody else's rules apply to the document.
-_FOREIGN_HEADERS: Final = frozenset(
-    {"jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256", "b64", "zip", "enc", "cty"}
-)
+_FOREIGN_HEADERS: Final = frozenset({"jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256", "b64", "zip", "enc", "cty"})
 _UUID: Final = re.compile(r"[0-9A-Fa-f]{8}-?([0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}")
 _PROPER_UUID: Final = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
 _JTI: Final = re.compile(r"[!-~]{1,256}")
@@ -154,7 +152,8 @@ def read_document(text: str, index: int) -> Link:
         raise Refusal("malformed", index, "not three parts")
     if len(parts[0]) > MAX_HEADER_CHARS:
         raise Refusal("too_large", index, "the header")
-    header, claims = _object(parts[0], index), _object(parts[1], index)
+    raw = [_bytes(part, index) for part in parts[:2]]
+    header, claims = (_object(each, index) for each in raw)
     signature = _bytes(parts[2], index)
     if not isinstance(claims.get("jti"), str):
         raise Refusal("malformed", index, "no `jti` that is a string")
@@ -168,9 +167,9 @@ def _bytes(part: str, index: int) -> bytes:
         raise Refusal("non_canonical", index, str(error)) from error
 
 
-def _object(part: str, index: int) -> dict[str, Json]:
+def _object(raw: bytes, index: int) -> dict[str, Json]:
     try:
-        value = read_json(_bytes(part, index))
+        value = read_json(raw)
     except NotJsonError as error:
         raise Refusal("malformed", index, str(error)) from error
     if not isinstance(value, dict):
@@ -192,11 +191,12 @@ def _verify_root(root: Link, anchors: Anchors, now_us: int) -> Trusted:
         raise root.refuse("algorithm_refused", "not the algorithm of the key")
     if not any(key.verifies(root.signature, root.signed) for key in fitting):
         raise root.refuse("signature_invalid", "not signed by the issuer")
-    _check_claims(root)
     _check_depth(root, None)
     if "par_hash" in root.claims:
         raise root.refuse("par_hash_mismatch", "a root has no parent")
     _check_times(root, None, now_us)
+    _check_jti(root)
+    root.holder = _holder_of(root)
     _check_capability(root)
     _check_restrictions(root, anchors, now_us)
     _check_our_claims(root)
@@ -213,7 +213,9 @@ def _verify_child(parent: Link, child: Link, anchors: Anchors, issuer: Trusted, 
         raise child.refuse("algorithm_refused", "not the algorithm of the parent's holder")
     if not holder.verifies(child.signature, child.signed):
         raise child.refuse("signature_invalid", "not signed by the parent's holder")
-    _check_claims(child)
+    _check_jti(child)
+    child.holder = _holder_of(child)
+    _check_presence(child)
     if child.claims.get("iss") != holder.uri:
         raise child.refuse("issuer_mismatch", "`iss` is not the thumbprint of the parent's holder")
     _check_depth(child, parent)
@@ -265,15 +267,24 @@ def _is_one(value: Json) -> bool:
     return _is_integer(value) and value == 1
 
 
-def _check_claims(link: Link) -> None:
-    """Steps 3j to 3l, or 4b: who it is, who holds it, and what is ours."""
+def _check_jti(link: Link) -> None:
+    """Steps 3j and 4b1. Printable ASCII of a bounded length is the narrower reading."""
     jti = cast(str, link.claims["jti"])
     if not _JTI.fullmatch(jti) or (_UUID.fullmatch(jti) and not _PROPER_UUID.fullmatch(jti)):
-        raise link.refuse("claim_invalid", "`jti` is empty, too long or not ASCII, or a UUID that is not written as one")
-    for name in ("iss", "iat", "exp", *(["par_hash"] if link.index else [])):
-        if name not in link.claims:
-            raise link.refuse("claim_invalid", f"no `{name}`")
-    link.holder = _holder_of(link)
+        raise link.refuse(
+            "claim_invalid", "`jti` is empty, too long or not ASCII, or a UUID that is not written as one"
+        )
+
+
+def _check_presence(child: Link) -> None:
+    """Steps 4b3 to 4b5; a claim that is checked more closely later is refused by the name of that check."""
+    if not isinstance(child.claims.get("authorization_details"), list):
+        raise child.refuse("capability_malformed", "no list of details")
+    if not all(_is_integer(child.claims.get(name)) for name in ("del_depth", "del_max_depth")):
+        raise child.refuse("depth_invalid", "no integers")
+    for name in ("iss", "iat", "exp", "par_hash"):
+        if name not in child.claims:
+            raise child.refuse("claim_invalid", f"no `{name}`")
 
 
 def _check_our_claims(link: Link) -> None:

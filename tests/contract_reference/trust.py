@@ -34,8 +34,7 @@ class Trusted:
     def may_name(self, tool: str) -> bool:
         """`*` is every tool, `a.*` every tool below `a`, anything else itself."""
         return any(
-            pattern in ("*", tool)
-            or (pattern.endswith(".*") and tool.startswith(pattern[:-1]))
+            pattern in ("*", tool) or (pattern.endswith(".*") and tool.startswith(pattern[:-1]))
             for pattern in self.tools
         )
 

@@ -117,7 +117,7 @@ def _narrower_range(rng: Random, parent: Node) -> Node:
         if bound not in made and rng.random() < 0.5:
             made[bound] = rng.choice(NUMBERS)
         elif bound in made and rng.random() < 0.5:
-            made[bound] = cast(float, made[bound]) + (1 if bound == "min" else -1)
+            made[bound] = round(cast(float, made[bound]) + (1 if bound == "min" else -1), 6)
             made[f"{bound}_inclusive"] = rng.random() < 0.5
         elif bound in made and rng.random() < 0.3:
             made[f"{bound}_inclusive"] = False
@@ -145,7 +145,7 @@ def fitting(rng: Random, node: Node) -> Loose:
     if kind == "exact":
         return node["value"]
     if kind == "range":
-        return cast(float, node.get(rng.choice(("min", "max")), 1)) + rng.choice((0, 0, 0, 1, -1, 0.5))
+        return round(cast(float, node.get(rng.choice(("min", "max")), 1)) + rng.choice((0, 0, 0, 1, -1, 0.5)), 6)
     if kind in ("all", "any"):
         return fitting(rng, rng.choice(cast(list[Node], node["constraints"])))
     if kind in SETS:
@@ -211,7 +211,7 @@ def _move_bound(rng: Random, node: Node) -> None:
     bound = rng.choice(("min", "max"))
     old = node.get(bound)
     step = rng.choice((1, -1, 0.5, -0.5, Raw("1.0000000000000002"), Raw("-0")))
-    node[bound] = old + step if isinstance(old, int | float) and isinstance(step, int | float) else step
+    node[bound] = round(old + step, 6) if isinstance(old, int | float) and isinstance(step, int | float) else step
 
 
 def _flip_flag(rng: Random, node: Node) -> None:

@@ -282,7 +282,9 @@ def test_a_terminal_contract_cannot_be_delegated() -> None:
     links = plans(links=2)
     links[0] = links[0].with_claims(del_max_depth=0)
     links[1] = links[1].with_claims(del_max_depth=0)
-    assert refusal(build(links)).step is Step.DEPTH_INVALID
+    error = refusal(build(links))
+    assert error.step is Step.DEPTH_INVALID
+    assert "may not be delegated further" in str(error)
 
 
 @pytest.mark.parametrize(

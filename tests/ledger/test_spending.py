@@ -134,6 +134,7 @@ def test_an_always_entry_that_fails_refuses_the_batch_and_the_others_still_apply
     assert [(f.part, f.index, f.code) for f in outcome.failures] == [(ops.Part.ALWAYS, 0, FailureCode.FULL)]
     assert desk.figures("tries") == (1, 0, 0)
     assert desk.figures("c") == (0, 0, 0)
+    assert [view.max for view in outcome.views] == [1]
 
 
 class Brittle(dict[str, object]):
@@ -203,8 +204,12 @@ def test_an_amount_out_of_range_is_refused_in_every_mode(amount: int, on_full: O
     assert desk.refused(hold(entry("c", ops.MAX_AMOUNT, amount, on_full=on_full))) == [FailureCode.TOO_MUCH]
     assert desk.refused(ops.Extend("h", 1, {"USD": amount})) == [FailureCode.TOO_MUCH]
     assert desk.refused(ops.Commit("h", {"USD": amount})) == [FailureCode.TOO_MUCH]
+    desk.hold("unknown", entry("d", 9, 5, on_full=on_full))
+    desk.applied(ops.Expire(hold="unknown"))
+    assert desk.refused(ops.Resolve("unknown", ops.ResolveAs.SPENT, {"USD": amount})) == [FailureCode.TOO_MUCH]
     assert desk.refused(ops.Commit("nobody", {"USD": amount}, entries=(entry("c", 9, 1),))) == [FailureCode.TOO_MUCH]
-    assert desk.snapshot()["cells"] == before["cells"]
+    assert desk.snapshot()["cells"]["c"] == before["cells"]["c"]
+    assert desk.figures("d") == (5, 0, 0)
 
 
 # A9
@@ -232,6 +237,13 @@ def test_no_correction_leaves_the_range_of_integers(delta: int, times: int) -> N
         desk.send(ops.Adjust("c", ops.Life(), delta, "asked for"))
     used, held, _ = desk.figures("c")
     assert -ops.MAX_AMOUNT <= used <= used + held <= ops.MAX_AMOUNT
+
+
+def test_a_correction_may_use_the_whole_range_of_integers() -> None:
+    desk = Desk()
+    desk.applied(ops.Adjust("c", ops.Life(), ops.MAX_AMOUNT, "as much as there is"))
+    assert desk.figures("c") == (-ops.MAX_AMOUNT, 0, 0)
+    assert desk.refused(ops.Adjust("c", ops.Life(), 1, "one more")) == [FailureCode.TOO_MUCH]
 
 
 def test_a_correction_makes_room_for_the_present_period_only() -> None:

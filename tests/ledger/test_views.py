@@ -178,3 +178,4 @@ def test_everything_that_a_step_changes_is_noted_for_whoever_writes_it_down(seed
         }
         assert ended <= {step.hold for step in ledger.steps}
         ledger.clear_dirty()
+        assert not any(getattr(ledger, f"dirty_{table}") for table in before if hasattr(ledger, f"dirty_{table}"))

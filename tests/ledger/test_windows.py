@@ -209,10 +209,12 @@ def test_a_calendar_period_starts_empty_once_and_the_next_period_is_charged_from
 @pytest.mark.parametrize("window", [periods(T0_US, every_us=DAY_US), ops.Rolling(DAY_US), ops.Life()])
 def test_hard_calendar_windows_refuse_while_the_clock_is_in_doubt_and_others_do_not(window: ops.Window) -> None:
     desk = Desk()
+    desk.applied(hold(entry("c", 5, 1, window=window)), ops.Take("taken", window, 5))
     desk.ledger.clock_sure = False
     hard: list[ops.Operation] = [
         hold(entry("c", 5, 1, window=window)),
-        ops.Take("c", window, 5),
+        hold(entry("new", 5, 1, window=window)),
+        ops.Take("taken", window, 5),
         ops.Check("c", window, 5),
     ]
     soft = ops.OnFull.EXCEED

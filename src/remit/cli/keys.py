@@ -26,6 +26,9 @@ def _create_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--expires", metavar="TIME", type=duration, help="how long it is good, such as 30d (default: without end)"
     )
+    parser.add_argument(
+        "--bind-to", metavar="FILE", help="a public JWK: the key is then worth nothing without a proof by its private half"
+    )
     add_store(parser)
 
 
@@ -33,10 +36,15 @@ def _create(arguments: argparse.Namespace) -> int:
     from remit.cli.reach import find_place, reach
 
     tools = [tool.strip() for text in arguments.tools for tool in text.split(",")]
+    bound_to = None
+    if arguments.bind_to is not None:
+        from remit.cli.contract_files import read_public_key_file
+
+        bound_to = read_public_key_file(arguments.bind_to).thumbprint
     with reach(find_place(arguments), creates=True) as owner:
         answer = owner.do(
             "keys.create", agent=arguments.agent, tools=tools, user=arguments.user, org=arguments.org,
-            tier=arguments.tier, label=arguments.label, lifetime_us=arguments.expires,
+            tier=arguments.tier, label=arguments.label, lifetime_us=arguments.expires, bound_to=bound_to,
         )  # fmt: skip
     _show_once(answer, f"made for agent `{answer['record']['agent']}`")
     return 0

@@ -65,7 +65,9 @@ def _told(records: "list[Record]", policy: "Policy") -> str:
 
     decided = next((record for record in records if isinstance(record.body, Decision)), None)
     if decided is not None and isinstance(decided.body, Decision):
-        parts = [explain(decided, records), _today(decided.body.limit, decided.body.policy, policy)]
+        parts = [explain(decided, records)]
+        if not decided.body.hop:  # the limits of a contract stand in the contract, not in the policy
+            parts.append(_today(decided.body.limit, decided.body.policy, policy))
     else:
         parts = [explain(record) for record in records]
         limits = dict.fromkeys(

@@ -70,10 +70,10 @@ REASONS: dict[Reason, About] = {
         426, True, "Protocol upgrades are not offered here", "Use a plain HTTP/1.1 request without an upgrade."
     ),
     Reason.INVALID_CREDENTIAL: About(
-        401, True, "The credential is missing or not valid", "Send a valid API key as `Authorization: Bearer <key>`."
+        401, True, "The credential is missing or not valid", "Send a valid API key (`Authorization: Bearer <key>`), or a contract with a fresh proof."
     ),
     Reason.REVOKED: About(
-        401, True, "The credential was revoked", "Ask the operator for a new key; this one will not work again."
+        401, True, "The credential was revoked", "Ask whoever gave it to you for a new one; this one will not work again."
     ),
     Reason.REPLAYED: About(401, True, "The proof was used before", "Make a fresh proof for every request."),
     Reason.SESSION_REQUIRED: About(
@@ -82,7 +82,7 @@ REASONS: dict[Reason, About] = {
     ),
     Reason.SUSPENDED: About(403, True, "The caller is suspended", "Ask the operator to review and resume the caller."),
     Reason.NOT_ALLOWED: About(
-        403, True, "The credential does not allow this call", "Ask the operator for a key that allows this tool."
+        403, True, "The credential does not allow this call", "Ask whoever gave you the credential for one that allows this call."
     ),
     Reason.OUTSIDE_SCHEDULE: About(
         403, True, "Outside the hours in which this is allowed", "Call again inside the hours that the limit names."

@@ -14,6 +14,7 @@ from remit.core.money import parse_money
 from remit.core.reading import shown
 from remit.engine.asking import Arguments, flag, maybe_text, maybe_whole, text, texts, whole
 from remit.engine.audit_desk import AuditDesk
+from remit.engine.contract_operator import contract_commands
 from remit.engine.drafts import AdminDraft
 from remit.engine.guard import Engine
 from remit.engine.keyring import KeyRing
@@ -55,7 +56,8 @@ class Operator:
             "audit.checkpoints": desk.checkpoints,
             "clock.accept": self._accept_clock,
             "health": self._health,
-        } | dict(extra or {})
+        }
+        self.commands |= {**contract_commands(engine), **(extra or {})}
 
     async def do(self, command: str, arguments: Arguments, *, by: str) -> Answer:
         """Carry out one command. Raises `UsageError` for one that does not exist, and what the command raises."""
@@ -73,6 +75,7 @@ class Operator:
             org=maybe_text(arguments, "org"),
             tier=maybe_text(arguments, "tier"),
             label=maybe_text(arguments, "label") or "",
+            bound_to=maybe_text(arguments, "bound_to"),
             lifetime_us=maybe_whole(arguments, "lifetime_us"),
         )
         return {"key": made.text, "record": _key_answer(made.record)}
@@ -193,6 +196,7 @@ def _key_answer(record: KeyRecord) -> Answer:
         "id": record.key_id, "prefix": record.prefix, "agent": record.agent, "user": record.user, "org": record.org,
         "tier": record.tier, "tools": list(record.tools), "label": record.label, "created_us": record.created_us,
         "expires_us": record.expires_us, "revoked_us": record.revoked_us,
+        "bound_to": record.bound_to,
         "secrets": [{"created_us": s.created_us, "not_after_us": s.not_after_us} for s in record.secrets],
     }  # fmt: skip
 
