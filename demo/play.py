@@ -128,16 +128,24 @@ async def _loop_scene(children: Children, stage: Stage, screen: Screen, cast: Ca
     screen.say()
     tables.show_incident(screen, results, stage.folder / "payments.jsonl")
     if refused := came.refused_to_executor:
-        results.explained = await report.explain(stage, refused)
-        await _explain(stage, screen, refused, f"One refused call of the {EXECUTOR}, explained:")
+        await _explain(stage, screen, results, refused)
     return results
 
 
-async def _explain(stage: Stage, screen: Screen, decision: str, title: str) -> None:
+async def _explain(stage: Stage, screen: Screen, results: Results, refused: str) -> None:
+    """One refused call in words, and the whole chain with what is left of it."""
+    inspect = ["inspect", f"{EXECUTOR}.chain", "--policy", "../policy.yaml"]
+    results.explained, why, inspected = await asyncio.gather(
+        report.explain(stage, refused), stage.remit.must("why", refused), stage.desk.must(*inspect)
+    )
     screen.say()
-    screen.say(title)
-    screen.lines([f"$ remit why {decision}"])
-    screen.quote(await stage.remit.must("why", decision))
+    screen.say(f"One refused call of the {EXECUTOR}, explained:")
+    screen.lines([f"$ remit why {refused}"])
+    screen.quote(why)
+    screen.say()
+    screen.say("And its whole chain (the lines with keys and ids are left out here):")
+    screen.lines(typed(inspect))
+    tables.show_chain(screen, inspected)
 
 
 async def _thief_scene(stage: Stage, screen: Screen, cast: Cast, results: Results) -> None:
@@ -157,8 +165,6 @@ async def _revocation_scene(stage: Stage, screen: Screen, cast: Cast, results: R
     screen.say(
         f"The {EXECUTOR}'s next call: {found.after} {found.reason}, by {hop}. A key that it delegates to now: {found.fresh}."
     )
-    if found.decision:
-        await _explain(stage, screen, found.decision, "Explained:")
 
 
 async def _document_scene(stage: Stage, screen: Screen, key: str, results: Results) -> None:

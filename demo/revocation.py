@@ -26,7 +26,6 @@ class Revocation:
     after: int = 0
     reason: str = ""
     hop: int | None = None
-    decision: str = ""
     fresh: int = 0
 
 
@@ -56,4 +55,3 @@ async def _pay_by(stage: Stage, client: Client, holder: Holder) -> Reply:
 def _take_note(found: Revocation, reply: Reply) -> None:
     members = reply.members
     found.after, found.reason, found.hop = reply.status, str(members.get("reason", "")), members.get("hop")
-    found.decision = str(members.get("decision", ""))

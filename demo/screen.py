@@ -37,6 +37,17 @@ class Screen:
         self._settle()
         self._write("".join(f"{indent}{line}".rstrip() + "\n" for line in lines))
 
+    def hang(self, text: str, *, indent: str, below: int) -> None:
+        """One line that somebody else has laid out; what does not fit goes on so many columns to the right."""
+        width = WIDTH - len(indent)
+        body = text.lstrip(" ")
+        lead = " " * (len(text) - len(body))
+        first, *more = textwrap.wrap(
+            body, width, initial_indent=lead, subsequent_indent=" " * below, drop_whitespace=True,
+            break_long_words=False, break_on_hyphens=False,
+        )  # fmt: skip
+        self.lines([first, *more], indent=indent)
+
     def quote(self, text: str) -> None:
         """What somebody else has said, wrapped anew and indented. Its indented lines continue the ones before."""
         for paragraph in text.replace("\n  ", " ").splitlines():

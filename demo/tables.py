@@ -8,6 +8,9 @@ from demo.incident import Incident
 from demo.report import Results
 from demo.screen import Screen
 
+OF_KEYS = ("  held by", "  known as", "  counted by")
+"""The lines of `remit inspect` that are for machines and investigators."""
+
 
 def show_incident(screen: Screen, results: Results, ledger: Path) -> None:
     """The figures of scene 1."""
@@ -50,6 +53,15 @@ def _by_key(incident: Incident) -> list[tuple[str, str, str]]:
         )
         for worker, counts in incident.by_worker()
     ]
+
+
+def show_chain(screen: Screen, inspected: str) -> None:
+    """What `remit inspect` says of the contracts of a chain, without the names of keys and documents."""
+    _, *contracts = inspected.split("\n\n")
+    for contract in contracts:
+        for line in contract.splitlines():
+            if not line.startswith(OF_KEYS):
+                screen.hang(line, indent="    ", below=18)
 
 
 def show_theft(screen: Screen, results: Results) -> None:

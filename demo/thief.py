@@ -13,7 +13,7 @@ from demo.client import Client, Reply, playing
 from demo.contracts import Held
 from demo.holder import Holder, payment
 from demo.stage import Stage
-from remit.contracts import Algorithm, Asking, Billing, Issuer, PrivateKey, issue_root, new_private_key, read_unverified_chain
+from remit.contracts import Asking, Billing, Issuer, PrivateKey, issue_root, new_private_key, read_unverified_chain
 from remit.entrypoints.client import contract_signer
 
 PATH = "/transfer"
@@ -59,7 +59,7 @@ def attempts(
 ) -> list[tuple[str, bytes, dict[str, str]]]:
     """What the thief sends: in words, the body, and its headers."""
     mine = payment(AMOUNT, THIEF)
-    key = new_private_key(os.urandom, Algorithm.ES256)
+    key = new_private_key(os.urandom)
     return [
         ("the same request once more, its proof included", body, copied),
         ("the old proof, for a payment to the thief", mine, copied),

@@ -31,7 +31,7 @@ from remit.core.policy import (
     Units,
     Upstream,
 )
-from remit.core.schedule import DAY_US, HOUR_US, MINUTE_US, SECOND_US, Calendar, CalendarUnit, OnlyWindow
+from remit.core.schedule import HOUR_US, MINUTE_US, SECOND_US, Calendar, CalendarUnit, OnlyWindow
 from remit.core.units import Life, Rolling
 from remit.errors import PolicyError
 from tests.config.sample import BASE, added, added_line, attempt, limit_of, load, policy_with, tool_of
@@ -205,7 +205,7 @@ def test_the_rest_of_a_policy_is_read() -> None:
         "store: sqlite:////var/lib/remit/remit.db",
         "trusted_proxies: [127.0.0.1, 10.0.0.0/8, 'fd00::/8']",
         "sessions: {lifetime: 2h, idle: 10m, open_per_caller: 3, budget: 5 USD, calls: 200}",
-        "audit: {keep: 30 days, redact: [body.to, header.X-User]}",
+        "audit: {redact: [body.to, header.X-User]}",
         "redact_numbers: true",
     )
     assert (policy.listen, policy.public_url) == ("[::]:0", "https://api.example.com")
@@ -214,7 +214,7 @@ def test_the_rest_of_a_policy_is_read() -> None:
     assert policy.sessions == SessionRules(
         lifetime_us=2 * HOUR_US, idle_us=10 * MINUTE_US, open_per_caller=3, max_budget_micros=5_000_000, max_calls=200
     )
-    assert policy.audit == AuditRules(keep_us=30 * DAY_US, redact=("body.to", "header.X-User"))
+    assert policy.audit == AuditRules(redact=("body.to", "header.X-User"))
     assert policy.redact_numbers is True
 
 

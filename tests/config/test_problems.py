@@ -103,7 +103,7 @@ TOP = [
     ("sessions: {budget: 5 EUR}", "`sessions.budget`: is in EUR, but the policy counts in USD"),
     ("sessions: {calls: -1}", "`sessions.calls`: must be at least 0, not the number `-1`"),
     ("sessions: {open: 5}", "`sessions.open` is not a field of `sessions`"),
-    ("audit: {keep: 1h}", "`audit.keep`: `1h` is too short"),
+    ("audit: {keep: 400 days}", "`audit.keep` is not supported yet"),
     ("audit: {redact: [card]}", "`audit.redact[0]`: `card` is not a redaction path"),
     ("audit:", "`audit`: has no value: write one, or leave the line out"),
 ]

@@ -35,7 +35,6 @@ from remit.core.contract_limit_reading import MAX_LEDGER_CHARS
 from remit.core.money import check_currency
 from remit.core.policy import AuditRules, Policy, SessionRules
 from remit.core.reading import shown
-from remit.core.schedule import DAY_US
 from remit.core.units import parse_duration
 
 Item = TypeVar("Item")
@@ -195,12 +194,9 @@ def _sessions(shape: SessionsShape, currency: str | None, problems: Problems) ->
 
 
 def _audit(shape: AuditShape, problems: Problems) -> AuditRules:
-    keep_us = problems.read(("audit", "keep"), parse_duration, shape.keep) or 0
-    if 0 < keep_us < DAY_US:
-        problems.add(("audit", "keep"), f"{shown(shape.keep)} is too short: keep records for at least a day")
     for index, text in enumerate(shape.redact):
         problems.read(("audit", "redact", index), lambda text: Redaction.parse([text]), text)
-    return AuditRules(keep_us=keep_us, redact=tuple(shape.redact))
+    return AuditRules(redact=tuple(shape.redact))
 
 
 def _check_together(policy: Policy, data: dict[str, Plain], problems: Problems) -> None:

@@ -198,7 +198,6 @@ def _rest(old: Policy, new: Policy) -> list[str]:
         *_change("`sessions.open_per_caller`", before.open_per_caller, after.open_per_caller, _plain),
         *_change("`sessions.budget`", _session_budget(old), _session_budget(new), _plain),
         *_change("`sessions.calls`", before.max_calls, after.max_calls, _plain),
-        *_change("`audit.keep`", old.audit.keep_us, new.audit.keep_us, describe_duration),
         *_change("`audit.redact`", old.audit.redact, new.audit.redact, _plain),
     ]
 

@@ -220,11 +220,8 @@ class SessionsShape(Shape):
 
 
 class AuditShape(Shape):
-    """What the audit log keeps."""
+    """What never enters the audit log. Its records are kept for good."""
 
-    keep: Duration = Field(
-        default="400 days", description="How long records are kept, at least a day.", examples=["400 days"]
-    )
     redact: list[Annotated[str, text(r"^(path|query|header|body)\..+$")]] = Field(
         default=[], description="Values that never enter the log.", examples=[["body.card"]]
     )
@@ -310,6 +307,7 @@ FUTURE_FIELDS: Final[Mapping[type[Shape], frozenset[str]]] = {
     TrustShape: frozenset({"identity_providers"}),
     LimitShape: frozenset({"distinct", "max", "on_exhausted", "overage", "may_forget", "on_store_error"}),
     PriceShape: frozenset({"catalogue"}),
+    AuditShape: frozenset({"keep"}),
 }
 """Fields that are planned: refused, but not as a slip of the pen."""
 

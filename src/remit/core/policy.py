@@ -241,9 +241,8 @@ class SessionRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRules:
-    """How long records are kept and which arguments never enter them."""
+    """Which values never enter the log."""
 
-    keep_us: int = 400 * 86_400_000_000
     redact: tuple[str, ...] = ()
 
 
