@@ -34,7 +34,7 @@ ALLOWED: Final = 100
 
 CONNECTIONS_PER_WORKER: Final = 8
 FRESH_EVERY: Final = 100
-"""After so many attempts with one key a connection of the loop that delegates to fresh keys makes the next."""
+"""After so many attempts with one key, a process of the loop that delegates to fresh keys makes the next."""
 
 LEAST_ROUNDS: Final = 2
 """How often each of the well-behaved agents must have come to work for the incident to have had witnesses."""

@@ -171,4 +171,3 @@ def typed(arguments: Sequence[str]) -> list[str]:
             lines[-1] += " \\"
             lines.append(f"      {part}")
     return lines
-

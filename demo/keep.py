@@ -83,7 +83,7 @@ def _show_contracts(screen: Screen, stage: Stage) -> None:
     screen.lines(
         [
             f"export REMIT_POLICY={shown(stage.policy)}",
-            f"remit() {{ {shown(remit)} \"$@\"; }}",
+            f'remit() {{ {shown(remit)} "$@"; }}',
             f"MINE={shown(stage.desk.folder / EXECUTOR)}",
             f"pay() {{ remit call {stage.url}/transfer \\",
             "  --chain $MINE.chain --key $MINE.jwk \\",

@@ -5,8 +5,8 @@ as soon as the last answer is in. The answers are read (status, reason, whether 
 a refusal that says `x-should-retry: false` is just one more error to this program.
 
 Every request carries a fresh proof, signed here for this request alone. The chain of contracts is uploaded once for each
-key, and named from then on. With `fresh_every` a connection does not stay with the key that it was given: it makes a new
-one, delegates to it, and after so many attempts to the next.
+key, and named from then on. With `fresh_every` the process does not use the key that it was given: it makes one of its own,
+delegates to it, and after so many attempts to the next; the others go on meanwhile.
 
 Settings come as one JSON line on standard input; the counts go out as JSON lines, several a second.
 """
@@ -107,39 +107,60 @@ class Looper:
         self._reasons: dict[bytes, str] = {}
         self._given = holder
         self._fresh_every = fresh_every
-        self.origin = origin
-        self.counts = Counts(keys=0 if fresh_every else 1)
+        self._present: Holder | None = None
+        self._coming: Holder | None = None
+        self._uses = 0
+        self._origin = origin
+        self.counts = Counts()
         loop = asyncio.get_running_loop()
         self.kept: asyncio.Future[None] = loop.create_future()
         self.done: asyncio.Future[None] = loop.create_future()
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there are attempts left to make."""
+        return self._left > 0
 
     def take(self) -> bool:
         """Whether there is one more attempt to make."""
         self._left -= 1
         return self._left >= 0
 
-    def holder(self, present: Holder | None, uses: int) -> Holder:
-        """Whose attempt the next one of a connection is: that of the `present` holder, after so many uses, or another's."""
-        if not self._fresh_every:
-            return self._given
-        if present is not None and uses < self._fresh_every:
-            return present
-        return self._given.delegate(f"helper-of-{self._given.name}")
-
-    def request(self, make: Callable[[str], bytes]) -> bytes:
-        """The bytes of a request, whose proof is counted."""
+    def upload(self) -> bytes | None:
+        """The request that makes the gateway keep the chain of the next key; None while the present key will do."""
+        used_up = self._fresh_every > 0 and self._uses >= self._fresh_every
+        if self._coming is not None or (self._present is not None and not used_up):
+            return None
+        self._coming = self._given
+        if self._fresh_every:
+            self._coming = self._given.delegate(f"helper-of-{self._given.name}")
         self.counts.proofs += 1
-        return make(self.origin)
+        return self._coming.upload(self._origin)
 
-    def note_use(self, uses: int) -> None:
-        """An attempt is made with a key that was used so often before."""
-        self.counts.keys += self._fresh_every > 0 and uses == 0
-
-    def note_kept(self) -> None:
-        """The gateway has kept a chain."""
+    def uploaded(self, answer: Answer) -> None:
+        """The next key is the present one from now on."""
+        if answer.status != 201 or self._coming is None:
+            raise GaveUp(f"the chain was not kept: {answer.status} {answer.body[:200]!r}")
+        self._coming.is_kept = True
+        self._present, self._coming, self._uses = self._coming, None, 0
         self.counts.uploaded += 1
         if not self.kept.done():
             self.kept.set_result(None)
+
+    def validate(self) -> bytes:
+        """Ask whether the payee is all right."""
+        return self._post("/validate")
+
+    def transfer(self) -> bytes:
+        """The next attempt, by the present key."""
+        self.counts.keys += self._uses == 0
+        self._uses += 1
+        return self._post("/transfer")
+
+    def _post(self, path: str) -> bytes:
+        assert self._present is not None  # connections are opened once the first chain is kept
+        self.counts.proofs += 1
+        return self._present.post(self._origin, path, BODY)
 
     def joined(self) -> None:
         self._running += 1
@@ -193,9 +214,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, looper: Looper) -> None:
         self._looper = looper
         self._data = b""
-        self._uses = 0
         self._validated = False
-        self._holder: Holder | None = None
         self._expects: Callable[[Answer], None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -221,30 +240,18 @@ class Connection(asyncio.Protocol):
     def _next(self) -> None:
         """Send what comes next, or hang up if nothing does."""
         looper = self._looper
-        holder = looper.holder(self._holder, self._uses)
-        if holder is not self._holder:
-            self._holder, self._uses = holder, 0
-        if not holder.is_kept:
-            self._send(holder.upload, self._uploaded)
+        if looper.has_more and (upload := looper.upload()) is not None:
+            self._send(upload, looper.uploaded)
         elif not self._validated:
-            self._send(lambda origin: holder.post(origin, "/validate", BODY), self._told)
+            self._send(looper.validate(), self._told)
         elif looper.take():
-            looper.note_use(self._uses)
-            self._uses += 1
-            self._send(lambda origin: holder.post(origin, "/transfer", BODY), looper.take_note)
+            self._send(looper.transfer(), looper.take_note)
         else:
             self._transport.close()
 
-    def _send(self, make: Callable[[str], bytes], expects: Callable[[Answer], None]) -> None:
+    def _send(self, request: bytes, expects: Callable[[Answer], None]) -> None:
         self._expects = expects
-        self._transport.write(self._looper.request(make))
-
-    def _uploaded(self, answer: Answer) -> None:
-        assert self._holder is not None
-        if answer.status != 201:
-            raise GaveUp(f"the chain was not kept: {answer.status} {answer.body[:200]!r}")
-        self._looper.note_kept()
-        self._holder.is_kept = True
+        self._transport.write(request)
 
     def _told(self, answer: Answer) -> None:
         if b'"retry"' not in answer.body:

@@ -182,7 +182,7 @@ def _check_theft(results: Results) -> Iterator[str]:
         if tried.status != 401:
             yield f"the thief was answered {tried.status} to {tried.what}"
     if paid:
-        yield f"{len(paid)} payments went to the thief"
+        yield f"money went to the thief, {len(paid)} times"
 
 
 def _check_revocation(results: Results) -> Iterator[str]:

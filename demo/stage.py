@@ -32,7 +32,16 @@ READY_S = 30.0
 LOOK_EVERY_S = 0.05
 MICROS = 1_000_000
 HEALTH = "/.well-known/remit/health"
-LEFTOVERS = ("remit.db*", "*.log", "policy.yaml", "demo.json", "audit.jsonl", "checkpoint*", "contracts/*", *BOOKS.values())
+LEFTOVERS = (
+    "remit.db*",
+    "*.log",
+    "policy.yaml",
+    "demo.json",
+    "audit.jsonl",
+    "checkpoint*",
+    "contracts/*",
+    *BOOKS.values(),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

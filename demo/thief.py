@@ -54,9 +54,7 @@ async def play(stage: Stage, owner: Held) -> Theft:
     return found
 
 
-def attempts(
-    stage: Stage, chain: str, copied: dict[str, str], body: bytes
-) -> list[tuple[str, bytes, dict[str, str]]]:
+def attempts(stage: Stage, chain: str, copied: dict[str, str], body: bytes) -> list[tuple[str, bytes, dict[str, str]]]:
     """What the thief sends: in words, the body, and its headers."""
     mine = payment(AMOUNT, THIEF)
     key = new_private_key(os.urandom)

@@ -16,10 +16,9 @@ import httpx2
 import pytest
 
 from remit.contracts import Asking, Billing, PrivateKey, chain_name, issue_root
-from remit.entrypoints.client import Signer
+from remit.entrypoints import client as for_httpx
+from remit.entrypoints.client import ContractAuth, Signer
 from remit.entrypoints.client import aiohttp as for_aiohttp
-from remit.entrypoints.client import httpx as for_httpx
-from remit.entrypoints.client import httpx2 as for_httpx2
 from remit.entrypoints.client.signing import UPLOAD_ABOVE_CHARS
 from remit.errors import UsageError
 from tests.proxy.agents import ISSUER, Agent, anchors, calls, new_key, now_us, root_agent
@@ -96,8 +95,8 @@ def _aiohttp(auth: Any) -> Send:
 LIBRARIES: dict[str, Callable[[Holder], Send]] = {
     "httpx": lambda holder: _blocking(httpx, holder.auth(for_httpx)),
     "httpx-async": lambda holder: _async(httpx, holder.auth(for_httpx)),
-    "httpx2": lambda holder: _blocking(httpx2, holder.auth(for_httpx2)),
-    "httpx2-async": lambda holder: _async(httpx2, holder.auth(for_httpx2)),
+    "httpx2": lambda holder: _blocking(httpx2, holder.auth(for_httpx)),
+    "httpx2-async": lambda holder: _async(httpx2, holder.auth(for_httpx)),
     "aiohttp": lambda holder: _aiohttp(holder.auth(for_aiohttp)),
 }
 
@@ -232,7 +231,7 @@ async def test_calls_of_a_session_are_charged_to_it(library: str) -> None:
 async def test_many_requests_of_one_client_at_once_each_have_a_proof_of_their_own() -> None:
     async with house(OPEN, anchors=anchors()) as home:
         agent = root_with("find")
-        auth = for_httpx2.ContractAuth(agent.chain, agent.key)
+        auth = ContractAuth(agent.chain, agent.key)
         async with httpx2.AsyncClient(auth=auth, base_url=home.url, trust_env=False) as client:
             answers = await asyncio.gather(*(client.get("/find", params={"q": str(number)}) for number in range(20)))
         assert {answer.status_code for answer in answers} <= {200, 429}
@@ -254,7 +253,7 @@ def test_an_auth_class_reads_the_files_that_the_commands_make(tmp_path: Path) ->
     agent = root_agent()
     (tmp_path / "a.chain").write_text(f"{agent.chain}\n")
     (tmp_path / "a.jwk").write_bytes(agent.key.to_json())
-    for module in (for_httpx, for_httpx2, for_aiohttp):
+    for module in (for_httpx, for_aiohttp):
         auth = module.ContractAuth.from_files(tmp_path / "a.chain", tmp_path / "a.jwk")
         assert auth.signer.headers_for("GET", "https://x.example/")["authorization"] == f"DPoP {agent.chain}"
     for name, said in (
@@ -268,13 +267,41 @@ def test_an_auth_class_reads_the_files_that_the_commands_make(tmp_path: Path) ->
             for_httpx.ContractAuth.from_files(tmp_path / name, tmp_path / "a.jwk")
 
 
-def test_the_signer_is_made_without_any_client_library() -> None:
-    code = (
-        "import sys; sys.modules.update({name: None for name in ('httpx', 'httpx2', 'aiohttp')});"
-        "import remit.entrypoints.client, remit.cli.contract_call, remit.cli.contract_sending; print('fine')"
-    )
+NONE = "import sys; sys.modules.update({name: None for name in ('httpx', 'httpx2', 'aiohttp')});"
+
+
+def run(code: str) -> str:
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
-    assert ran.stdout == "fine\n", ran.stderr
+    return ran.stdout + ran.stderr
+
+
+def test_everything_but_an_auth_itself_works_without_any_client_library() -> None:
+    imports = (
+        "import remit.entrypoints.client.aiohttp, remit.cli.contract_call, remit.cli.contract_sending; print('fine')"
+    )
+    assert run(f"import importlib.util; importlib.util.find_spec = lambda name: None; {NONE} {imports}") == "fine\n"
+
+
+def test_an_auth_without_a_library_for_it_says_what_to_install() -> None:
+    code = (
+        f"{NONE} import importlib.util; importlib.util.find_spec = lambda name: None\n"
+        "from remit.entrypoints.client import KeyAuth\ntry: KeyAuth('x', '{}')\nexcept Exception as error: print(error)"
+    )
+    assert "`pip install httpx`" in run(code)
+
+
+def test_no_client_library_is_loaded_before_an_auth_is_made() -> None:
+    code = "import sys, remit.entrypoints.client.aiohttp; print([n for n in ('httpx', 'httpx2', 'aiohttp') if n in sys.modules])"
+    assert run(code) == "[]\n"
+
+
+def test_an_auth_is_one_to_both_libraries() -> None:
+    agent = root_agent()
+    auth = ContractAuth(agent.chain, agent.key)
+    assert isinstance(auth, httpx.Auth)
+    assert isinstance(auth, httpx2.Auth)
+    assert type(auth) is type(ContractAuth(agent.chain, agent.key))
+    assert agent.key.to_jwk()["d"] not in repr(auth)
 
 
 async def test_any_other_client_can_send_the_headers_of_a_signer() -> None:

@@ -34,6 +34,7 @@ def test_the_contracts_guide_runs_as_printed(tmp_path: Path) -> None:
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
     for number, (command, printed) in enumerate(steps):
         shown = re.search(rf"#<{number}>\n(.*?)#<(?:{number + 1}|end)>\n", output, re.DOTALL)
         assert shown is not None, f"`{command}` was not reached:\n{output}"

@@ -133,19 +133,24 @@ def ask_reference(shown: Shown) -> tuple[Answer, reference.Verdict]:
     return Answer(verdict.step, verdict.link, verdict.why, holder), verdict
 
 
-def compare(shown: Shown, rng: Random) -> Iterator[Difference]:
-    """Everything on which the two verifiers differ about this chain, and about a few calls under it."""
+def compare(shown: Shown, rng: Random) -> tuple[Answer, list[Difference]]:
+    """What the reference says, and everything on which the two differ: about this chain and a few calls under it."""
     (theirs, verdict), (ours, verified) = ask_reference(shown), ask_package(shown)
-    if (theirs.step is None) != (ours.step is None):
-        yield Difference("verdict", shown, theirs, ours)
-    elif theirs.holder != ours.holder:
-        yield Difference("holder", shown, theirs, ours)
-    elif theirs.link != ours.link:
-        yield Difference("link", shown, theirs, ours)
-    elif theirs.step != ours.step:
-        yield Difference("step", shown, theirs, ours)
+    kind = _kind_of_difference(theirs, ours)
+    found = [Difference(kind, shown, theirs, ours)] if kind else []
     if verified is not None and verdict.valid:
-        yield from _compare_calls(shown, rng, verdict, verified)
+        found += _compare_calls(shown, rng, verdict, verified)
+    return theirs, found
+
+
+def _kind_of_difference(theirs: Answer, ours: Answer) -> str | None:
+    if (theirs.step is None) != (ours.step is None):
+        return "verdict"
+    if theirs.holder != ours.holder:
+        return "holder"
+    if theirs.link != ours.link:
+        return "link"
+    return "step" if theirs.step != ours.step else None
 
 
 def _compare_calls(
@@ -219,10 +224,10 @@ def run(rng: Random, count: int, *, examples: int = 3) -> Tally:
     tally = Tally()
     for shown in mutants(rng, count):
         tally.chains += 1
-        answer, _verdict = ask_reference(shown)
+        answer, differences = compare(shown, rng)
         tally.good += answer.step is None
         tally.steps[answer.step or "good"] += 1
-        for difference in compare(shown, rng):
+        for difference in differences:
             name = (difference.kind, str(difference.reference.step), str(difference.package.step))
             tally.differences[name] += 1
             kept = tally.examples.setdefault(name, [])

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
+from tests.contract_reference.chain_text import MAX_DEPTH, Link, Refusal, read_chain
 from tests.contract_reference.limits import is_identifier, limits_are_sound
 from tests.contract_reference.narrowing import (
     MAX_CONSTRAINT_DEPTH,
@@ -23,43 +24,22 @@ from tests.contract_reference.narrowing import (
     passes,
 )
 from tests.contract_reference.signatures import ALGORITHMS, BadKeyError, Key
-from tests.contract_reference.strict_text import (
-    Json,
-    NotCanonicalError,
-    NotJsonError,
-    decode_base64url,
-    read_json,
-)
+from tests.contract_reference.strict_text import Json
 from tests.contract_reference.trust import Anchors, Trusted, digest
 
 CAPABILITY: Final = "attenuating_agent_token"
 LIMITS: Final = "remit_limits"
 
-MAX_DEPTH: Final = 8
 MAX_LIFETIME_S: Final = 90 * 86400
 MAX_AHEAD_S: Final = 30
-MAX_CONTRACT_BYTES: Final = 65536
-MAX_CHAIN_BYTES: Final = 262144
-MAX_HEADER_CHAIN_BYTES: Final = 16384
 MAX_TOOL_NAME_BYTES: Final = 256
-MAX_HEADER_CHARS: Final = 2048  # a bound of ours; the page names none
 
 # What may stand in a header without meaning that somebody else's rules apply to the document.
-_FOREIGN_HEADERS: Final = frozenset({"jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256", "b64", "zip", "enc", "cty"})
+FOREIGN_HEADERS: Final = frozenset({"jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256", "b64", "zip", "enc", "cty"})
 _UUID: Final = re.compile(r"[0-9A-Fa-f]{8}-?([0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}")
 _PROPER_UUID: Final = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
 _JTI: Final = re.compile(r"[!-~]{1,256}")
 _OURS: Final = frozenset({"remit_agent", "remit_org", "remit_user", "remit_account"})
-
-
-class Refusal(Exception):
-    """The first failure: the name of its step, and the link (None: the whole chain)."""
-
-    def __init__(self, step: str, link: int | None, why: str) -> None:
-        super().__init__(f"{step} at {link}: {why}")
-        self.step = step
-        self.link = link
-        self.why = why
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,27 +56,6 @@ class Verdict:
     def valid(self) -> bool:
         """Whether the chain is good."""
         return self.step is None
-
-
-@dataclass(slots=True)
-class Link:
-    """One contract while it is verified. `holder` and `tools` are known once its claims have been read."""
-
-    index: int
-    header: dict[str, Json]
-    claims: dict[str, Json]
-    signed: bytes
-    signature: bytes
-    holder: Key | None = None
-    tools: dict[str, dict[str, Constraint]] | None = None
-
-    def refuse(self, step: str, why: str) -> Refusal:
-        """The refusal of this link."""
-        return Refusal(step, self.index, why)
-
-    def number(self, name: str) -> int:
-        """An integer claim that was found sound."""
-        return cast(int, self.claims[name])
 
 
 def verify(chain: str, anchors: Anchors, *, now_us: int, in_headers: bool = False) -> Verdict:
@@ -125,58 +84,6 @@ def refuses_call(verdict: Verdict, tool: str, arguments: dict[str, Json]) -> str
     return f"{wrong[0]} violates its constraint" if wrong else None
 
 
-def read_chain(chain: str, *, in_headers: bool) -> list[Link]:
-    """Steps 1 and 2: sizes, form, and no `jti` twice. Strictness of the text comes before any signature."""
-    size = len(chain.encode("utf-8", "surrogatepass"))
-    if size > (MAX_HEADER_CHAIN_BYTES if in_headers else MAX_CHAIN_BYTES):
-        raise Refusal("too_large", None, "the chain")
-    if not chain:
-        raise Refusal("malformed", None, "no chain")
-    parts = chain.split("~")
-    for index, part in enumerate(parts):
-        if len(part) > MAX_CONTRACT_BYTES:
-            raise Refusal("too_large", index, "a contract")
-    if len(parts) > MAX_DEPTH + 1:
-        raise Refusal("too_deep", None, "more links than any root may allow")
-    links = [read_document(part, index) for index, part in enumerate(parts)]
-    for index, link in enumerate(links):
-        if any(link.claims["jti"] == earlier.claims["jti"] for earlier in links[:index]):
-            raise Refusal("duplicate_jti", index, "a contract stands twice in one chain")
-    return links
-
-
-def read_document(text: str, index: int) -> Link:
-    """One compact JWS, of two JSON objects, with a `jti` that is a string."""
-    parts = text.split(".")
-    if len(parts) != 3 or not text.isascii():
-        raise Refusal("malformed", index, "not three parts")
-    if len(parts[0]) > MAX_HEADER_CHARS:
-        raise Refusal("too_large", index, "the header")
-    raw = [_bytes(part, index) for part in parts[:2]]
-    header, claims = (_object(each, index) for each in raw)
-    signature = _bytes(parts[2], index)
-    if not isinstance(claims.get("jti"), str):
-        raise Refusal("malformed", index, "no `jti` that is a string")
-    return Link(index, header, claims, f"{parts[0]}.{parts[1]}".encode(), signature)
-
-
-def _bytes(part: str, index: int) -> bytes:
-    try:
-        return decode_base64url(part)
-    except NotCanonicalError as error:
-        raise Refusal("non_canonical", index, str(error)) from error
-
-
-def _object(raw: bytes, index: int) -> dict[str, Json]:
-    try:
-        value = read_json(raw)
-    except NotJsonError as error:
-        raise Refusal("malformed", index, str(error)) from error
-    if not isinstance(value, dict):
-        raise Refusal("malformed", index, "not an object")
-    return value
-
-
 def _verify_root(root: Link, anchors: Anchors, now_us: int) -> Trusted:
     alg = _check_header(root)
     issuer = anchors.issuer(root.claims.get("iss"))
@@ -191,10 +98,13 @@ def _verify_root(root: Link, anchors: Anchors, now_us: int) -> Trusted:
         raise root.refuse("algorithm_refused", "not the algorithm of the key")
     if not any(key.verifies(root.signature, root.signed) for key in fitting):
         raise root.refuse("signature_invalid", "not signed by the issuer")
-    _check_depth(root, None)
+    if not _is_integer(root.claims.get("del_depth")) or root.claims["del_depth"] != 0:
+        raise root.refuse("depth_invalid", "a root is not at 0")
     if "par_hash" in root.claims:
         raise root.refuse("par_hash_mismatch", "a root has no parent")
     _check_times(root, None, now_us)
+    if not _is_integer(root.claims.get("del_max_depth")) or root.number("del_max_depth") > MAX_DEPTH:
+        raise root.refuse("depth_invalid", "deeper than any root may allow")
     _check_jti(root)
     root.holder = _holder_of(root)
     _check_capability(root)
@@ -240,7 +150,7 @@ def _verify_leaf(links: Sequence[Link]) -> None:
 def _check_header(link: Link) -> str:
     """Everything in the header but `typ`; `crit` may name `remit` alone (RFC 7515 section 4.1.11)."""
     header = link.header
-    if set(header) & _FOREIGN_HEADERS or not isinstance(header.get("kid", ""), str):
+    if set(header) & FOREIGN_HEADERS or not isinstance(header.get("kid", ""), str):
         raise link.refuse("header_refused", "a member that we do not obey")
     if "crit" in header and header["crit"] != ["remit"]:
         raise link.refuse("header_refused", "`crit` names what we do not know, or nothing")
@@ -315,15 +225,18 @@ def _holder_of(link: Link) -> Key:
         raise link.refuse("holder_key_invalid", str(error)) from error
 
 
-def _check_depth(link: Link, parent: Link | None) -> None:
-    """Steps 3c, 3i, 4d to 4g, 4m."""
-    if not _is_integer(link.claims.get("del_depth")) or not _is_integer(link.claims.get("del_max_depth")):
-        raise link.refuse("depth_invalid", "no integers")
-    depth, ceiling = link.number("del_depth"), link.number("del_max_depth")
-    expected = 0 if parent is None else parent.number("del_depth") + 1
-    highest = MAX_DEPTH if parent is None else parent.number("del_max_depth")
-    if depth != expected or depth > ceiling or depth > MAX_DEPTH or ceiling > highest or depth > highest:
-        raise link.refuse("depth_invalid", "not one deeper, or deeper than allowed")
+def _check_depth(child: Link, parent: Link) -> None:
+    """Steps 4d to 4g, 4m."""
+    depth, ceiling = child.number("del_depth"), child.number("del_max_depth")
+    highest = parent.number("del_max_depth")
+    if (
+        depth != parent.number("del_depth") + 1
+        or depth > highest
+        or depth > MAX_DEPTH
+        or ceiling > highest
+        or depth > ceiling
+    ):
+        raise child.refuse("depth_invalid", "not one deeper, or deeper than allowed")
 
 
 def _check_times(link: Link, parent: Link | None, now_us: int) -> None:

@@ -18,6 +18,7 @@ MAX_NESTING: Final = 256
 _ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _PLAIN: Final = re.compile(r'[^"\\\x00-\x1f]+')
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _ESCAPES: Final = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _LITERALS: Final[dict[str, bool | None]] = {"true": True, "false": False, "null": None}
 
@@ -85,7 +86,7 @@ class _Reader:
         return self.text[self.at : self.at + 1]
 
     def space(self) -> None:
-        while self.peek() and self.peek() in " \t\r\n":
+        while self.text.startswith((" ", "\t", "\r", "\n"), self.at):
             self.at += 1
 
     def take(self, wanted: str) -> None:
@@ -152,7 +153,7 @@ class _Reader:
                 self.take("\\")  # whatever else stands here may not stand in a string: a control character, or the end
                 found += self.escape()
         self.take('"')
-        if any(0xD800 <= ord(character) <= 0xDFFF for character in found):
+        if _SURROGATE.search(found):
             raise NotJsonError("half of a surrogate pair")
         return found
 

@@ -10,30 +10,43 @@ from pathlib import Path
 
 import pytest
 
-from demo.cast import ALLOWED, RUN_BUDGET, TOOLS
+from demo.cast import ALLOWED, ISS, LEDGER, ORG, RUN_BUDGET, TOOLS
 from demo.children import ROOT, Children, DemoFailed
+from demo.commands import Remit
+from demo.contracts import FOLDER, ISSUER_KEYS, Desk
 from demo.documents import DOCUMENT
 from demo.payment_api import PRICES
 from demo.screen import WIDTH, Screen
 from demo.stage import POLICY, clear, free_or_any, owned, read_keys, write_policy
-from remit.config.compile import load_policy_file
+from remit.config.compile import Loaded, load_policy_file
 from remit.core.money import parse_money
 from remit.core.policy import Budget, Quota
 from tests.demo.acting import wait_until_gone
 
 
-def test_the_policy_is_accepted_without_a_warning() -> None:
-    assert load_policy_file(POLICY).warnings == ()
+def load(folder: Path) -> Loaded:
+    """The policy as a run has it, beside the keys of its issuer."""
+    path = write_policy(folder, listen="127.0.0.1:1111", upstream="127.0.0.1:2222")
+    Desk(Remit(path), folder).open()
+    return load_policy_file(path)
 
 
-def test_the_policy_says_what_the_demo_says() -> None:
-    policy = load_policy_file(POLICY).policy
-    transfers, run_money = policy.limits["transfers"].rule, policy.limits["run-money"].rule
-    assert isinstance(transfers, Quota)
+def test_the_policy_is_accepted_without_a_warning(tmp_path: Path) -> None:
+    assert load(tmp_path).warnings == ()
+
+
+def test_the_policy_says_what_the_demo_says(tmp_path: Path) -> None:
+    policy = load(tmp_path).policy
+    hourly, run_money = policy.limits["hourly"].rule, policy.limits["run-money"].rule
+    assert isinstance(hourly, Quota)
     assert isinstance(run_money, Budget)
-    assert transfers.max == ALLOWED
+    assert hourly.max > ALLOWED  # so that it is the contract which stops the loop
+    assert policy.ledger == LEDGER
+    [issuer] = policy.trust.values()
+    assert (issuer.iss, issuer.orgs) == (ISS, (ORG,))
+    assert issuer.jwks_file == str(tmp_path / FOLDER / ISSUER_KEYS)
     assert run_money.max_micros == parse_money(RUN_BUDGET).micros
-    assert {tool for tools in TOOLS.values() for tool in tools} == set(policy.tools)
+    assert {tool for tools in TOOLS.values() for tool in tools} | {"payments.refund"} == set(policy.tools)
     held = {name: tool.price.hold_micros for name, tool in policy.tools.items() if tool.price is not None}
     for tool, kind in (
         ("payments.transfer", "transfers"),
@@ -45,16 +58,14 @@ def test_the_policy_says_what_the_demo_says() -> None:
 
 
 def test_the_policy_of_a_run_differs_in_two_addresses_only(tmp_path: Path) -> None:
-    path = write_policy(tmp_path, listen="127.0.0.1:1111", upstream="127.0.0.1:2222")
-    before, after = (
-        text.splitlines() for text in (POLICY.read_text(encoding="utf-8"), path.read_text(encoding="utf-8"))
-    )
+    store = load(tmp_path).policy.store
+    before, after = (path.read_text(encoding="utf-8").splitlines() for path in (POLICY, tmp_path / "policy.yaml"))
     changed = [line for line, original in zip(after, before, strict=True) if line != original]
     assert [line.strip() for line in changed] == [
         "listen: 127.0.0.1:1111",
         "payments: {url: http://127.0.0.1:2222, timeout: 10s}",
     ]
-    assert load_policy_file(path).policy.store == f"sqlite:///{tmp_path / 'remit.db'}"
+    assert store == f"sqlite:///{tmp_path / 'remit.db'}"
 
 
 def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
@@ -70,10 +81,11 @@ def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
 
 def test_clearing_up_removes_only_what_a_run_left_behind(tmp_path: Path) -> None:
     ours = ("remit.db", "remit.db-wal", "gateway.log", "payments.jsonl", "demo.json", "checkpoints.txt")
-    for name in (*ours, "bench.json", "notes.txt"):
+    (tmp_path / FOLDER).mkdir()
+    for name in (*ours, "bench.json", "notes.txt", f"{FOLDER}/issuer.jwk", f"{FOLDER}/risk-check.chain"):
         (tmp_path / name).touch()
     clear(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["bench.json", "notes.txt"]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["bench.json", FOLDER, "notes.txt"]
 
 
 def test_a_port_that_is_taken_is_left_alone() -> None:
@@ -182,9 +194,13 @@ def test_what_is_said_fits_and_names_stay_whole() -> None:
     screen = Screen(out)
     screen.say("well-behaved " * 20, indent="  ")
     screen.quote("a sentence that goes on\n  after its break\nanother")
+    screen.hang("  a name      its long text, " + "which goes on " * 9, indent="  ", below=12)
     screen.rows([("name", "1,000", "a remark that is far too long for its column " * 3), ("other", "7", "")])
     lines = out.getvalue().splitlines()
     assert max(map(len, lines)) <= WIDTH
     assert not any(line.endswith("well-") for line in lines)
     assert "    a sentence that goes on after its break" in lines
     assert "  other      7" in lines
+    hanging = lines.index(next(line for line in lines if "a name      its long text" in line))
+    assert lines[hanging].startswith("    a name")
+    assert lines[hanging + 1].startswith(" " * 14 + "goes on")

@@ -5,7 +5,7 @@ import asyncio
 import httpx
 
 from remit.entrypoints.proxy.connection import Exchange
-from tests.proxy.house import Received, house
+from tests.proxy.house import POLICY, Received, house
 
 PAY = {"amount": 1, "to": "bob"}
 SESSIONS = "/.well-known/remit/sessions"
@@ -120,3 +120,15 @@ async def test_health_is_told_to_everybody() -> None:
     async with house() as home, httpx.AsyncClient(base_url=home.url) as client:
         answer = await client.get("/.well-known/remit/health")
         assert (answer.status_code, answer.json()["status"]) == (200, "ok")
+
+
+async def test_a_repeat_of_a_call_that_no_limit_concerns_gets_the_first_answer_too() -> None:
+    bare = POLICY.split("limits:")[0].split("  pay:")[0] + (
+        "  find: {route: GET /find, upstream: api, arguments: {q: query.q}, price: free}\n"
+    )
+    async with house(bare) as home, httpx.AsyncClient(base_url=home.url, headers=home.bearer) as client:
+        for _ in range(3):
+            answer = await client.get("/find?q=a", headers={"idempotency-key": "k"})
+            assert answer.status_code == 200
+            await home.settled()
+        assert len(home.received) == 1

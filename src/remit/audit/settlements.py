@@ -19,6 +19,7 @@ def settlement_of(step: Step, *, latency_us: int = 0, status: int = 0, evidence:
         status=status,
         evidence=evidence or step.evidence,
         by=by,
+        refund=step.refund,
     )
 
 

@@ -46,13 +46,14 @@ def _run(arguments: argparse.Namespace) -> int:
         key = read_secret_key(arguments.key)
     else:
         key = new_private_key(os.urandom, Algorithm(arguments.alg))
-    keys = _with_key(arguments.jwks, key, arguments.kid) if arguments.jwks is not None else None
+    jwks: str | None = arguments.jwks
+    keys = _with_key(jwks, key, arguments.kid) if jwks is not None else None
     if arguments.output is not None:
         write_new(arguments.output, key.to_json())
         note(f"made `{arguments.output}`: whoever has this file can do what its holder may do, so keep it secret")
-    if keys is not None:
-        replace_file(arguments.jwks, keys.to_json())
-        note(f"`{arguments.jwks}` has {_count(keys)} now; guards read it when their policy is reloaded")
+    if jwks is not None and keys is not None:
+        replace_file(jwks, keys.to_json())
+        note(f"`{jwks}` has {_count(keys)} now; guards read it when their policy is reloaded")
     print(json.dumps(key.public.to_jwk()) if arguments.public else key.public.thumbprint)
     return 0
 

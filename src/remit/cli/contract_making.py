@@ -223,7 +223,7 @@ def _depth(text: str) -> int:
 COMMANDS = (
     Command(
         words="issue",
-        help="sign a root contract: what an agent may call, how often, for how much, until when",
+        help="sign a contract: what an agent may call, how often, for how much, until when",
         example="remit issue --key issuer.jwk --iss https://issuer.example.com --to agent-public.jwk --agent orchestrator "
         "--tool 'payments.transfer(amount<=500)' --limit 'transfers: 100 calls' --ledger https://api.example.com "
         "--expires 24h -o root.chain",

@@ -27,7 +27,9 @@ def _create_arguments(parser: argparse.ArgumentParser) -> None:
         "--expires", metavar="TIME", type=duration, help="how long it is good, such as 30d (default: without end)"
     )
     parser.add_argument(
-        "--bind-to", metavar="FILE", help="a public JWK: the key is then worth nothing without a proof by its private half"
+        "--bind-to",
+        metavar="FILE",
+        help="a public JWK: the key is then worth nothing without a proof by its private half",
     )
     add_store(parser)
 

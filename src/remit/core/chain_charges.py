@@ -8,7 +8,6 @@ since not counting it would make it unlimited.
 from remit.core.cell_keys import cell_key, holder_gate, lineage_gate
 from remit.core.contract import Chain
 from remit.core.contract_limits import (
-    RESERVED_CELL_NAME,
     ContractLimit,
     ContractLimits,
     Meter,
@@ -25,6 +24,8 @@ COUNTED = {Meter.CALLS: ops.AtCommit.KEEP, Meter.UNITS: ops.AtCommit.KEEP, Meter
 """The meters that this guard can count, and what a commit books for each."""
 
 ISSUER_BUDGET = "issuer budget"
+RESERVED_BUDGET_NAME = "issuer-budget"
+"""Stands where a policy's limits have their name, apart from the limits that contracts name themselves."""
 
 
 def add_chain(build: Builder, chain: Chain, *, priced: bool) -> StaticDenial | None:
@@ -108,7 +109,7 @@ def _add_budget(build: Builder, chain: Chain) -> StaticDenial | None:
     if budget.currency != build.policy.currency:
         detail = f"the issuer's budget is in {budget.currency}, the policy in {build.policy.currency}"
         return StaticDenial(reason=Reason.NOT_ALLOWED, detail=detail, limit=ISSUER_BUDGET, hop=0)
-    key = cell_key("-", RESERVED_CELL_NAME, ISSUER_BUDGET, "cap", "life", budget.currency, chain.counters[0])
+    key = cell_key("-", RESERVED_BUDGET_NAME, "cap", "life", budget.currency, chain.counters[0])
     window, _ = window_of(Life(), build.now_us)
     bound = _bound(0, limit=ISSUER_BUDGET, kind="budget", reason=Reason.BUDGET_EXHAUSTED,
                    unit=budget.currency)  # fmt: skip

@@ -39,7 +39,7 @@ def authorize(template: Template, request: Request, *, id: str, epoch: int | Non
         shift_at = sum(1 for operation in admit if type(operation) is ops.Gate)
         admit = (*admit[:shift_at], _begin(template, request.idempotency), *admit[shift_at:])
         shift = 1
-    if template.entries:
+    if template.entries or request.idempotency is not None:
         amounts = None if cost_micros == template.hold_micros else _amounts(template, cost_micros)
         admit = (*admit, ops.Hold(ops.HoldState.DISPATCHED, template.ttl_us, template.entries, amounts))
     always = () if request.proof is None else (ops.Once(*request.proof),)
@@ -108,7 +108,7 @@ def conclude(plan: Plan, outcome: ops.Applied | ops.Refused | ops.Replayed) -> D
         id=plan.batch.id,
         now_us=outcome.now_us,
         tool=plan.template.tool.name,
-        hold=plan.batch.id if plan.template.entries else "",
+        hold=plan.batch.id if plan.template.entries or plan.shift else "",
         held_micros=plan.held_micros,
         uses=tuple(uses),
         wait_us=wait_us,

@@ -31,6 +31,7 @@ from remit.core.policy import (
 )
 from remit.core.reasons import Reason
 from remit.core.template import Bound, Builder, StaticDenial, Template, window_name, window_of
+from remit.errors import InvariantBroken
 
 OWN = frozenset({Dimension.AGENT, Dimension.ACTOR, Dimension.CALLER, Dimension.KEY, Dimension.SESSION, Dimension.USER})
 NAMED_IN_TENANT = frozenset({Dimension.AGENT, Dimension.ACTOR, Dimension.USER, Dimension.ACCOUNT})
@@ -60,6 +61,8 @@ def prepare(
 def _finish(build: Builder) -> Template:
     operations = [*build.gates, *build.checks]
     entries = tuple(entry for entry, _ in build.entries)
+    if len({entry.key for entry in entries}) != len(entries):
+        raise InvariantBroken("two limits of one call would be counted in one cell; please report this")
     timeout_us = build.tool.timeout_us
     if timeout_us is None:
         upstream = build.policy.upstreams.get(build.tool.upstream)

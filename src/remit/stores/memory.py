@@ -19,8 +19,9 @@ from remit.stores.reading import cell_infos, hold_info, select
 KEEP_AUDIT = 100_000
 KEEP_ENDED_HOLDS = 100_000
 KEEP_CHECKPOINTS = 10_000
-FORGET_EVERY = 1_000
-FORGET_PER_TURN = 200
+FORGET_EVERY = 100
+FORGET_PER_TURN = 400
+"""More cells than the batches since the last turn can have made, so that idle ones never pile up."""
 
 
 class MemoryStore:

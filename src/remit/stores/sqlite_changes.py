@@ -171,7 +171,7 @@ class Pending:
         """Everything so far as one group of writes; from here on things count for the next one."""
         ledger = self.ledger
         now_us = self._clock.now_us()
-        self._forgetting.turn(ledger, now_us, limit=FORGET_PER_GROUP)
+        self._forgetting.turn(ledger, now_us, limit=FORGET_PER_GROUP + 2 * len(ledger.dirty_cells))
         holds, begun = ledger.dirty_holds, ledger.dirty_begun
         plans, hold_statements = self._hold_rows(holds)
         statements = [*self._others, *hold_statements]

@@ -6,11 +6,14 @@ Here each step of a redirect is a request of its own and is signed as one; name 
 is to see the credential.
 """
 
-from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
+from typing import TYPE_CHECKING
 
 from remit.entrypoints.client.credentials import ContractCredential, KeyCredential
 from remit.entrypoints.client.signing import Signer
 from remit.errors import UsageError
+
+if TYPE_CHECKING:
+    from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
 __all__ = ["ContractAuth", "KeyAuth"]
 
@@ -20,7 +23,7 @@ class _Middleware:
 
     signer: Signer
 
-    async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    async def __call__(self, request: "ClientRequest", handler: "ClientHandlerType") -> "ClientResponse":
         """Send the request signed, and once more if a nonce is asked for."""
         url = str(request.url)
         if not self.signer.covers(url):
@@ -37,7 +40,7 @@ class _Middleware:
         request.headers.update(self.signer.headers_for(request.method, url, body))
         return await handler(request)
 
-    async def _upload(self, request: ClientRequest, url: str) -> None:
+    async def _upload(self, request: "ClientRequest", url: str) -> None:
         for _ in range(2):
             upload = self.signer.upload_for(url)
             if upload is None:
