@@ -160,13 +160,20 @@ def _compare_calls(
         tool, arguments = _call(rng, verdict)
         theirs = reference.refuses_call(verdict, tool, arguments)
         ours = verified.chain.leaf.refusal(tool, {name: as_json(each) for name, each in arguments.items()})
+        wider = [
+            link for link in verdict.links if reference.link_refuses_call(link, tool, arguments) and theirs is None
+        ]
+        if wider:
+            yield Difference(
+                "widened", shown, Answer(None, None, tool), Answer(None, wider[0].index, json.dumps(arguments))
+            )
         if (theirs is None) != (ours is None):
             call = f"{tool} {json.dumps(arguments)}"
             yield Difference("call", shown, Answer(theirs, None, call), Answer(ours, None, call))
 
 
 def _call(rng: Random, verdict: reference.Verdict) -> tuple[str, dict[str, Json]]:
-    tools = verdict.capability or {}
+    tools = (verdict.leaf.tools if verdict.leaf is not None else None) or {}
     if not tools or rng.random() < 0.05:
         return "elsewhere", {}
     tool = rng.choice(list(tools))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from random import Random
-from typing import Final
+from typing import Final, cast
 
 from tests.contract_reference import families
 from tests.contract_reference.forge import Case, Draft, pick, signer
@@ -66,6 +66,25 @@ def sibling_parent(rng: Random, case: Case) -> None:
     before.drafts[place].claims["jti"] = f"sibling-{rng.randrange(9)}"
     replaced = before.chain().split("~")[place]
     case.rearrange = lambda links: [*links[:place], replaced, *links[place + 1 :]]
+
+
+def one_link_more(rng: Random, case: Case) -> None:
+    """Whoever holds the leaf derives once more, with the same words, and perhaps deeper than anybody allowed."""
+    for number in range(rng.choice((1, 1, 1, 4, 9))):
+        leaf = case.drafts[-1]
+        more = leaf.copy()
+        more.signer, more.holder = leaf.holder, families.holder_key(rng)
+        more.header = {"alg": more.signer.alg, "typ": "aat+jwt"}
+        more.claims["jti"] = f"more-{number}"
+        more.claims["iss"] = more.claims["par_hash"] = ""
+        more.claims["cnf"] = {"jwk": dict(more.holder.public)}
+        more.claims["del_depth"] = cast(int, leaf.claims["del_depth"]) + 1
+        for name in ("remit_org", "remit_user", "remit_account"):
+            more.claims.pop(name, None)
+        case.drafts.append(more)
+    if rng.random() < 0.5:
+        for draft in case.drafts:
+            draft.claims["del_max_depth"] = rng.choice((8, 9)) if rng.random() < 0.05 else 8
 
 
 def same_jti_twice(rng: Random, case: Case) -> None:
@@ -188,7 +207,7 @@ def bend_par_hash(rng: Random, case: Case) -> None:
 
 
 MUTATIONS: Final = (
-    drop_a_link, swap_links, repeat_a_link, shorten, graft, graft, sibling_parent, same_jti_twice, signed_by_another,
+    drop_a_link, swap_links, repeat_a_link, shorten, graft, graft, sibling_parent, one_link_more, one_link_more, same_jti_twice, signed_by_another,
     signed_by_itself, signed_by_the_root, signed_by_a_grandparent, handed_to_another, another_issuer_key, bend_a_signature,
     stolen_signature, bend_iss, bend_par_hash,
 )  # fmt: skip

@@ -138,6 +138,21 @@ def change_tools(rng: Random, case: Case) -> None:
             tools[rng.choice(names)] = cast(Loose, {"x": constraint(rng, 1)} if rng.random() < 0.3 else {})
 
 
+def at_the_bounds(rng: Random, case: Case) -> None:
+    """As many tools, arguments and letters as may be, or one more (Appendix B.5 of the draft)."""
+    wild: Loose = {"constraint_type": "wildcard"}
+    entry = entry_of(any_draft(rng, case))
+    if entry is None:
+        return
+    entry["tools"] = pick(
+        rng, {f"payments.{number}": {} for number in range(rng.choice((256, 257)))},
+        {"a": {f"x{number}": wild for number in range(rng.choice((64, 65)))}},
+        {"a": {"x" * rng.choice((256, 257)): wild}},
+        {"a": {"x": {"constraint_type": "exact", "value": "y" * rng.choice((4096, 4097))}}},
+        {"a": {"x": {"constraint_type": "one_of", "values": [["é" * rng.choice((2048, 2049))]]}}},
+    )  # fmt: skip
+
+
 def bend_tools(rng: Random, case: Case) -> None:
     draft = any_draft(rng, case)
     entry = entry_of(draft)
@@ -209,6 +224,6 @@ def nest(rng: Random, case: Case) -> None:
 
 MUTATIONS: Final = (
     tweak_a_constraint, tweak_a_constraint, tweak_a_constraint, tweak_several, duel, duel, duel, duel, twins, twins,
-    bend_a_constraint, bend_a_constraint, change_arguments, change_tools, change_tools, bend_tools, bend_details,
+    bend_a_constraint, bend_a_constraint, change_arguments, change_tools, change_tools, at_the_bounds, bend_tools, bend_details,
     empty_from_here, nest,
 )  # fmt: skip

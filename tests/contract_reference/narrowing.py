@@ -12,6 +12,7 @@ from tests.contract_reference.strict_text import Fractional, Json, holds, same
 Constraint = dict[str, Json]
 
 MAX_CONSTRAINT_DEPTH: Final = 32
+MAX_TEXT_BYTES: Final = 4096
 
 UNKNOWN: Final = "unknown_constraint"
 MALFORMED: Final = "capability_malformed"
@@ -59,9 +60,20 @@ def constraint_problem(value: Json) -> str | None:
     allowed = {"constraint_type", *required, *(_OPTIONAL if kind == "range" else ())}
     if not set(value) <= allowed:
         return UNKNOWN
-    if not set(required) <= set(value) or not all(is_exact(value[name]) for name in value if name != "constraints"):
+    if not set(required) <= set(value) or not all(
+        is_exact(value[name]) and is_short(value[name]) for name in value if name != "constraints"
+    ):
         return MALFORMED
     return _members_problem(kind, value)
+
+
+def is_short(value: Json) -> bool:
+    """Say whether every text in a value is within the draft's recommended bound (Appendix B.5)."""
+    if isinstance(value, dict):
+        return all(is_short(name) and is_short(each) for name, each in value.items())
+    if isinstance(value, list):
+        return all(is_short(each) for each in value)
+    return not isinstance(value, str) or len(value.encode()) <= MAX_TEXT_BYTES
 
 
 def is_exact(value: Json) -> bool:

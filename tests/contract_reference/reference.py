@@ -20,6 +20,7 @@ from tests.contract_reference.narrowing import (
     Constraint,
     constraint_problem,
     depth_of,
+    is_exact,
     narrows,
     passes,
 )
@@ -32,30 +33,36 @@ LIMITS: Final = "remit_limits"
 
 MAX_LIFETIME_S: Final = 90 * 86400
 MAX_AHEAD_S: Final = 30
-MAX_TOOL_NAME_BYTES: Final = 256
+MAX_NAME_BYTES: Final = 256
+MAX_TOOLS: Final = 256
+MAX_ARGUMENTS: Final = 64
 
 # What may stand in a header without meaning that somebody else's rules apply to the document.
 FOREIGN_HEADERS: Final = frozenset({"jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256", "b64", "zip", "enc", "cty"})
-_UUID: Final = re.compile(r"[0-9A-Fa-f]{8}-?([0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}")
+_UUID: Final = re.compile(r"(urn:uuid:|\{)?[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}\}?", re.IGNORECASE)
 _PROPER_UUID: Final = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
-_JTI: Final = re.compile(r"[!-~]{1,256}")
+_JTI: Final = re.compile(r"[ -~]{1,256}")
 _OURS: Final = frozenset({"remit_agent", "remit_org", "remit_user", "remit_account"})
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a chain. `capability` is the leaf's map of tools, where the chain is good."""
+    """What became of a chain: the step and the link that refuse it, or the links of a good one."""
 
     step: str | None
     link: int | None
     why: str = ""
-    capability: dict[str, dict[str, Constraint]] | None = None
-    leaf: "Link | None" = None
+    links: tuple[Link, ...] = ()
 
     @property
     def valid(self) -> bool:
         """Whether the chain is good."""
         return self.step is None
+
+    @property
+    def leaf(self) -> Link | None:
+        """The last link of a good chain."""
+        return self.links[-1] if self.links else None
 
 
 def verify(chain: str, anchors: Anchors, *, now_us: int, in_headers: bool = False) -> Verdict:
@@ -68,20 +75,30 @@ def verify(chain: str, anchors: Anchors, *, now_us: int, in_headers: bool = Fals
         _verify_leaf(links)
     except Refusal as refusal:
         return Verdict(refusal.step, refusal.link, refusal.why)
-    return Verdict(None, None, capability=links[-1].tools, leaf=links[-1])
+    return Verdict(None, None, links=tuple(links))
 
 
 def refuses_call(verdict: Verdict, tool: str, arguments: dict[str, Json]) -> str | None:
     """Section 7, step 6b: why the leaf does not allow this call, None if it does."""
-    if verdict.capability is None or tool not in verdict.capability:
+    return "no good chain" if verdict.leaf is None else link_refuses_call(verdict.leaf, tool, arguments)
+
+
+def link_refuses_call(link: Link, tool: str, arguments: dict[str, Json]) -> str | None:
+    """What one link says to a call, as if it were the leaf."""
+    if link.tools is None or tool not in link.tools:
         return "no such tool"
-    constraints = verdict.capability[tool]
+    constraints = link.tools[tool]
     if not constraints:
         return None
     if set(arguments) != set(constraints):
         return "an argument too many or too few"
-    wrong = [name for name, value in arguments.items() if not passes(constraints[name], value)]
+    wrong = [name for name, value in arguments.items() if not _satisfies(constraints[name], value)]
     return f"{wrong[0]} violates its constraint" if wrong else None
+
+
+def _satisfies(constraint: Constraint, value: Json) -> bool:
+    """A number that a double cannot tell from another is not compared with anything; where anything goes, it goes, too."""
+    return constraint["constraint_type"] == "wildcard" or (is_exact(value) and passes(constraint, value))
 
 
 def _verify_root(root: Link, anchors: Anchors, now_us: int) -> Trusted:
@@ -268,13 +285,19 @@ def _check_capability(link: Link) -> None:
         link.tools = _tools_of(link, entries[0])
 
 
+def _is_name(name: str) -> bool:
+    return 0 < len(name.encode()) <= MAX_NAME_BYTES
+
+
 def _tools_of(link: Link, entry: dict[str, Json]) -> dict[str, dict[str, Constraint]]:
     tools = entry.get("tools")
-    if set(entry) != {"type", "tools"} or not isinstance(tools, dict):
-        raise link.refuse("capability_malformed", "`tools` is missing, or something else is there")
+    if set(entry) != {"type", "tools"} or not isinstance(tools, dict) or len(tools) > MAX_TOOLS:
+        raise link.refuse("capability_malformed", "no `tools`, too many, or something else")
     for name, constraints in tools.items():
-        if not 0 < len(name.encode()) <= MAX_TOOL_NAME_BYTES or not isinstance(constraints, dict):
+        if not _is_name(name) or not isinstance(constraints, dict) or len(constraints) > MAX_ARGUMENTS:
             raise link.refuse("capability_malformed", "a tool's name or arguments")
+        if not all(len(argument.encode()) <= MAX_NAME_BYTES for argument in constraints):
+            raise link.refuse("capability_malformed", "an argument's name")
         for constraint in constraints.values():
             problem = constraint_problem(constraint)
             if depth_of(constraint) > MAX_CONSTRAINT_DEPTH:

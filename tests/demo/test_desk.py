@@ -104,5 +104,5 @@ def test_a_command_is_printed_so_that_it_can_be_pasted() -> None:
                  *(part for number in range(9) for part in ("--key", f"a-rather-long-name-{number}.jwk"))]  # fmt: skip
     lines = typed(arguments)
     assert max(map(len, lines)) < 80
-    assert shlex.split("\n".join(lines).removeprefix("$ remit ")) == arguments
+    assert shlex.split(" ".join(line.removesuffix("\\") for line in lines).removeprefix("$ remit ")) == arguments
     assert not any(line.rstrip(" \\").endswith(("--key", "--tool")) for line in lines)

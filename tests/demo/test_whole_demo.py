@@ -22,7 +22,13 @@ def test_it_shows_what_it_claims_and_says_so_in_80_columns(tmp_path: Path) -> No
     assert code == 0, running.said
     found = figures(tmp_path)
     assert (found["attempts"], found["admitted"], found["moved_upstream"]) == (500, 100, 100)
-    assert found["refused"] == {"quota_exhausted": 400}
+    assert found["refused"] == {"contract_exhausted": 400}
+    assert sum(each["admitted"] for each in found["by_key"]) == 100
+    assert all(each["attempts"] == 125 for each in found["by_key"])
+    assert found["proofs"] > 500
+    assert found["chain"] == ["orchestrator", "risk-check", "payment-executor"]
+    assert found["theft"] == {"tried": 6, "refused": 6}
+    assert found["revocation"] == {"before": 201, "after": 401, "reason": "revoked", "hop": 0}
     assert found["audit_verified"] is True
     assert found["failures"] == []
     assert 0 < found["added_ms_p50"] <= found["added_ms_p99"]
@@ -30,8 +36,13 @@ def test_it_shows_what_it_claims_and_says_so_in_80_columns(tmp_path: Path) -> No
     assert found["others"]["calls"] > 0
     assert found["others"]["refused"] == 0
     assert found["documents"] == {"asked": 4, "delivered": 3, "cost_usd": "4.74", "refused": "budget_exhausted"}
-    lines = (tmp_path / "payments.jsonl").read_text(encoding="utf-8").splitlines()
-    assert len({json.loads(line)["decision"] for line in lines}) == len(lines) == 100
+    lines = [json.loads(line) for line in (tmp_path / "payments.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert len({line["decision"] for line in lines}) == len(lines) == 102
+    assert sum(line["to"] == "acct-7731" for line in lines) == 100
+    for step in ("replayed", "htb_mismatch", "proof_missing", "holder_binding_failed", "signature_invalid"):
+        assert step in running.said
+    assert "It came with a chain of 3 contracts, from `orchestrator`" in running.said
+    assert "100 calls used, 0 calls left" in " ".join(running.said.split())
     assert "\r" not in running.said
     assert "\x1b" not in running.said
     # Paths of the test's own folder, which are long and cannot be broken, may stick out.
