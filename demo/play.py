@@ -204,7 +204,8 @@ def _close(screen: Screen, stage: Stage, results: Results) -> int:
         [
             f"export REMIT_POLICY={shown(stage.policy)}",
             f".venv/bin/remit why {paid}",
-            f".venv/bin/remit inspect {chain} --policy $REMIT_POLICY",
+            ".venv/bin/remit inspect --policy $REMIT_POLICY \\",
+            f"    {chain}",
             ".venv/bin/remit audit tail",
             ".venv/bin/remit limits",
             ".venv/bin/remit policy explain " + shown(stage.policy),

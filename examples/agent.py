@@ -7,7 +7,7 @@ import sys
 
 import httpx
 
-from remit.entrypoints.client import ContractAuth
+from remit import ContractAuth
 
 guard, chain, key = sys.argv[1:]
 with httpx.Client(base_url=guard, auth=ContractAuth.from_files(chain, key)) as client:

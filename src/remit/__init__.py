@@ -12,14 +12,31 @@ import typing
 from remit.errors import RemitError, StoreError, UsageError
 
 if typing.TYPE_CHECKING:
+    from remit.entrypoints.client import ContractAuth, KeyAuth
     from remit.entrypoints.functions import Guard
     from remit.entrypoints.leash import Denied, Run
 
-__all__ = ["Denied", "Guard", "RemitError", "Run", "StoreError", "UsageError", "__version__"]
+__all__ = [
+    "ContractAuth",
+    "Denied",
+    "Guard",
+    "KeyAuth",
+    "RemitError",
+    "Run",
+    "StoreError",
+    "UsageError",
+    "__version__",
+]
 
 __version__ = "0.1.0"
 
-_PLACES = {"Guard": "remit.entrypoints.functions", "Denied": "remit.entrypoints.leash", "Run": "remit.entrypoints.leash"}
+_PLACES = {
+    "ContractAuth": "remit.entrypoints.client",
+    "Denied": "remit.entrypoints.leash",
+    "Guard": "remit.entrypoints.functions",
+    "KeyAuth": "remit.entrypoints.client",
+    "Run": "remit.entrypoints.leash",
+}
 
 
 def __getattr__(name: str) -> typing.Any:

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from tests.contract_reference.strict_text import Json, NotCanonicalError, decode_base64url, encode_base64url
 
 ALGORITHMS: Final = ("EdDSA", "ES256")
+NO_POINT: Final = "no point of its curve"
 THUMBPRINT_URI: Final = "urn:ietf:params:oauth:jwk-thumbprint:sha-256:"
 
 _PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
@@ -48,8 +49,9 @@ class Key:
             self.public[name] = _coordinate(jwk.get(name))
         _check_use(jwk, self.alg)
         self.raw = b"".join(decode_base64url(self.public[name]) for name in coordinates)
-        if not (_ed25519_is_sound(self.raw) if self.alg == "EdDSA" else _p256_is_sound(self.raw)):
-            raise BadKeyError("no point of its curve, or one that anybody could sign for")
+        problem = _ed25519_problem(self.raw) if self.alg == "EdDSA" else _p256_problem(self.raw)
+        if problem:
+            raise BadKeyError(problem)
 
     @property
     def thumbprint(self) -> str:
@@ -104,28 +106,30 @@ def _p256_public(raw: bytes) -> ec.EllipticCurvePublicKey:
 
 
 @lru_cache(maxsize=4096)
-def _p256_is_sound(raw: bytes) -> bool:
+def _p256_problem(raw: bytes) -> str | None:
     x, y = int.from_bytes(raw[:32]), int.from_bytes(raw[32:])
-    return x < _P256 and y < _P256 and (y * y - (x * x * x - 3 * x + _P256_B)) % _P256 == 0
+    return None if x < _P256 and y < _P256 and (y * y - (x * x * x - 3 * x + _P256_B)) % _P256 == 0 else "not on P-256"
 
 
 @lru_cache(maxsize=4096)
-def _ed25519_is_sound(raw: bytes) -> bool:
+def _ed25519_problem(raw: bytes) -> str | None:
     """RFC 8032 section 5.1.3, and that eight times the point is not the neutral one."""
     packed = int.from_bytes(raw, "little")
     y, sign = packed % 2**255, packed >> 255
     if y >= _P:
-        return False
+        return "not the canonical encoding of a point"
     square = (y * y - 1) * pow(_D * y * y + 1, -1, _P) % _P
     x = pow(square, (_P + 3) // 8, _P)
     if (x * x - square) % _P:
         x = x * pow(2, (_P - 1) // 4, _P) % _P
-    if (x * x - square) % _P or (x == 0 and sign):
-        return False
+    if (x * x - square) % _P:
+        return NO_POINT
+    if x == 0 and sign:
+        return "not the canonical encoding of a point"
     point = (_P - x if x % 2 != sign else x, y)
     for _ in range(3):
         point = _edwards_sum(point, point)
-    return point != (0, 1)
+    return "a point that anybody could sign for" if point == (0, 1) else None
 
 
 def _edwards_sum(a: tuple[int, int], b: tuple[int, int]) -> tuple[int, int]:

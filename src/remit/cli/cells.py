@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from remit.core.cell_keys import cell_key
+from remit.core.chain_charges import RESERVED_BUDGET_NAME
+from remit.core.contract_limits import RESERVED_CELL_NAME
 from remit.core.policy import Budget, Concurrent, Failures, Limit, Policy, Quota, Units
 from remit.core.units import describe_duration
 
@@ -60,12 +62,21 @@ def describe_cell(key: str, policy: Policy) -> Cell:
     parts = split_key(key)
     if len(parts) < PARTS_BEFORE_VALUES:
         return Cell(tenant="-", limit=key, kind="", window="", unit="", values=(), max=None)
+    if parts[1] in (RESERVED_CELL_NAME, RESERVED_BUDGET_NAME):
+        return _of_contract(parts)
     tenant, name, kind, window, unit, *values = parts
     limit = policy.limits.get(name)
     return Cell(
         tenant=tenant, limit=name, kind=kind, window=window, unit=unit, values=tuple(map(_named, values)),
         max=_maximum(limit, kind, unit, policy),
     )  # fmt: skip
+
+
+def _of_contract(parts: list[str]) -> Cell:
+    """A counter of a contract's limit, or of what an issuer's roots may spend: known by its lineage."""
+    name, *rest = parts[1:] if parts[1] == RESERVED_BUDGET_NAME else parts[2:]
+    kind, window, unit, lineage = (*rest, "", "", "", "")[:4]
+    return Cell(tenant="-", limit=name, kind=kind, window=window, unit=unit, values=(("contract", lineage),), max=None)
 
 
 def _named(part: str) -> tuple[str, str]:

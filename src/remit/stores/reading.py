@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from remit.core.ledger.cells.window import PeriodCell
 from remit.core.ledger.state import HoldRow, Ledger
 from remit.ports import AuditEntry, AuditQuery, CellInfo, HoldInfo
 
@@ -25,13 +26,17 @@ def hold_info(row: HoldRow) -> HoldInfo:
 
 
 def cell_infos(ledger: Ledger, prefix: str, limit: int, now_us: int) -> list[CellInfo]:
-    """Window cells whose key starts with `prefix`: the newest period of each, by key."""
+    """Window cells whose key starts with `prefix`, by key: what is in them in the period that is current now."""
     found = []
     for key in sorted(k for k in ledger.cells if k.startswith(prefix))[:limit]:
         cell = ledger.cells[key]
-        period = max(getattr(cell, "periods", {0: None}), default=0)
+        periods = cell.periods if isinstance(cell, PeriodCell) else {}
+        period = max(periods, default=0)
         used, held = cell.figures(period, now_us - ledger.moved_us)
-        found.append(CellInfo(key=key, used=used, held=held, over=cell.over(period), frozen=cell.frozen))
+        over = cell.over(period)
+        if period in periods and periods[period].end_us <= now_us:  # nothing was called since that period ended
+            used, over = 0, 0
+        found.append(CellInfo(key=key, used=used, held=held, over=over, frozen=cell.frozen))
     return found
 
 
