@@ -24,8 +24,7 @@ async def keep(folder: Path, screen: Screen) -> int:
                 screen.lines(["Starting the payment API and the gateway ..."])
                 stage = await build(children, folder, usual_ports=True)
                 keys = await kept_keys(stage, AGENTS)
-                if not await stage.desk.still_hold(""):
-                    await stage.desk.hand_out("", transfers=ALLOWED)
+                await _hand_out(stage)
                 _show(screen, stage, keys)
                 _show_contracts(screen, stage)
                 _show_operator(screen, stage, keys)
@@ -34,6 +33,12 @@ async def keep(folder: Path, screen: Screen) -> int:
             screen.say()
             screen.say(f"Stopped. The counters and the log stay in {shown(folder)}: `make up` goes on with them.")
     return 0
+
+
+async def _hand_out(stage: Stage) -> None:
+    """Contracts for the agents, unless those of an earlier run still hold."""
+    if not await stage.desk.still_hold(""):
+        await stage.desk.hand_out("", transfers=ALLOWED)
 
 
 async def _watch(children: Children) -> None:

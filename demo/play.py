@@ -11,6 +11,7 @@ from demo.cast import (
     ANALYST,
     ATTEMPTS,
     BY_CONTRACT,
+    CHAIN,
     CONNECTIONS_PER_WORKER,
     EXECUTOR,
     ORCHESTRATOR,
@@ -161,9 +162,12 @@ async def _revocation_scene(stage: Stage, screen: Screen, cast: Cast, results: R
     screen.say(f"The {EXECUTOR} pays: {found.before}.")
     screen.lines(typed(found.command))
     screen.quote(found.said)
-    hop = "no contract" if found.hop is None else f"contract {found.hop + 1} of 3"
+    stopped = "no contract"
+    if found.hop is not None and found.hop in range(len(CHAIN)):
+        stopped = f"contract {found.hop + 1} of 3, the {CHAIN[found.hop]}'s"
     screen.say(
-        f"The {EXECUTOR}'s next call: {found.after} {found.reason}, by {hop}. A key that it delegates to now: {found.fresh}."
+        f"The {EXECUTOR}'s next call: {found.after} {found.reason}, by {stopped}. "
+        f"A key that it delegates to now: {found.fresh}."
     )
 
 

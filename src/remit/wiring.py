@@ -42,6 +42,7 @@ from remit.stores.opening import open_store
 
 DRAIN_US = 30_000_000
 CLOSE_MARGIN_S = 60
+SECOND_US = 1_000_000
 DEFAULT_PORTS = {"http": 80, "https": 443}
 FIXED_FIELDS = ("listen", "store", "currency")
 
@@ -108,15 +109,17 @@ class Service:
         return Rules(anchors=self._anchors, origin=origin, freshness=freshness, nonces=proof.nonces)
 
     def _make_ways(self, policy: Policy) -> dict[str, Way]:
-        return {name: self._way(upstream) for name, upstream in policy.upstreams.items()}
+        return {name: self._way(policy, upstream) for name, upstream in policy.upstreams.items()}
 
-    def _way(self, upstream: UpstreamPolicy) -> Way:
+    def _way(self, policy: Policy, upstream: UpstreamPolicy) -> Way:
         parts = urlsplit(upstream.url)
+        tools = (tool for tool in policy.tools.values() if tool.upstream == upstream.name)
+        longest_us = max([upstream.timeout_us, *(tool.timeout_us or 0 for tool in tools)]) + SECOND_US
         limits = UpstreamLimits(
             max_connections=upstream.connections,
             connect_us=upstream.connect_timeout_us,
-            head_us=upstream.timeout_us,
-            read_us=upstream.timeout_us,
+            head_us=longest_us,
+            read_us=longest_us,
         )
         credential: Header | None = None
         if upstream.credential:
@@ -166,7 +169,11 @@ class Service:
 
     async def _reload_command(self, arguments: Arguments, by: str) -> Answer:
         warnings = await self.reload(by=by)
-        return {"digest": self.policy.digest, "anchors": self._anchors.version, "warnings": [list(warning) for warning in warnings]}
+        return {
+            "digest": self.policy.digest,
+            "anchors": self._anchors.version,
+            "warnings": [list(warning) for warning in warnings],
+        }
 
     async def _status_command(self, arguments: Arguments, by: str) -> Answer:
         counts = self.server.counts

@@ -258,11 +258,13 @@ def _check_depth(child: Link, parent: Link) -> None:
 
 def _check_times(link: Link, parent: Link | None, now_us: int) -> None:
     """Steps 3e to 3h, 4h to 4l."""
-    if not all(_is_integer(link.claims.get(name)) for name in ("iat", "exp")):
-        raise link.refuse("times_invalid", "no integers")
-    issued, expires = link.number("iat"), link.number("exp")
-    if expires * 1_000_000 <= now_us:
+    if not _is_integer(link.claims.get("exp")):
+        raise link.refuse("times_invalid", "`exp` is no integer")
+    if link.number("exp") * 1_000_000 <= now_us:
         raise link.refuse("expired", "over")
+    if not _is_integer(link.claims.get("iat")):
+        raise link.refuse("times_invalid", "`iat` is no integer")
+    issued, expires = link.number("iat"), link.number("exp")
     if expires <= issued or issued * 1_000_000 > now_us + MAX_AHEAD_S * 1_000_000:
         raise link.refuse("times_invalid", "ends before it begins, or begins too far ahead")
     if expires > issued + MAX_LIFETIME_S:

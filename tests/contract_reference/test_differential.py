@@ -6,9 +6,10 @@ from random import Random
 
 import pytest
 
-from remit.contracts import UnverifiedChain, read_unverified_chain
+from remit.contracts import Step, UnverifiedChain, read_unverified_chain
 from tests.contract_reference import differential, families, reference
 from tests.contract_reference.run import report
+from tests.contract_reference.trust import read_anchors
 
 CHAINS = 1000
 
@@ -31,7 +32,7 @@ def test_the_mutations_reach_every_step_that_a_chain_can_fail_at() -> None:
     for shown in differential.mutants(rng, 1500):
         answer, _verdict = differential.ask_reference(shown)
         reached.add(answer.step or "good")
-    steps = {step.value for step in differential.Step} - {"too_costly"}
+    steps = {step.value for step in Step} - {"too_costly"}
     assert reached == steps | {"good"}
 
 
@@ -40,7 +41,7 @@ def test_a_chain_survives_being_taken_apart_and_signed_again() -> None:
     for seed in range(20):
         made = families.family(Random(seed))
         case = made.case()
-        anchors = differential.read_anchors(case.anchors)
+        anchors = read_anchors(case.anchors)
         assert reference.verify(made.chain, anchors, now_us=case.now_us).valid
         assert reference.verify(case.chain(), anchors, now_us=case.now_us).valid
 
@@ -49,7 +50,7 @@ def test_what_the_package_reads_in_a_good_chain_is_what_the_reference_reads() ->
     for seed in range(20):
         made = families.family(Random(seed))
         read: UnverifiedChain = read_unverified_chain(made.chain)
-        verdict = reference.verify(made.chain, differential.read_anchors(families.anchors()), now_us=families.NOW_US)
+        verdict = reference.verify(made.chain, read_anchors(families.anchors()), now_us=families.NOW_US)
         for theirs, ours in zip(verdict.links, read.unverified.links, strict=True):
             assert ours.jti == theirs.claims["jti"]
             assert (ours.issued_s, ours.expires_s) == (theirs.claims["iat"], theirs.claims["exp"])

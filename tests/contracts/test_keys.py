@@ -19,7 +19,7 @@ from remit.contracts import (
     read_public_key,
 )
 from remit.contracts.keys import read_public_jwk
-from remit.contracts.points import P256_ORDER, is_ed25519_point, is_sound_ed25519
+from remit.contracts.points import P256_ORDER, is_ed25519_point, is_p256_point, is_sound_ed25519
 from remit.core.strict_json import JsonValue
 from remit.errors import UsageError
 from tests.contracts.cast import chance, key
@@ -162,6 +162,16 @@ def test_every_key_that_is_made_is_sound(seed: bytes) -> None:
 def test_what_is_no_public_signing_key_is_refused(jwk: JsonValue) -> None:
     with pytest.raises(UsageError):
         read_public_jwk(jwk)
+
+
+def test_a_point_of_p_256_has_one_encoding() -> None:
+    prime = 2**256 - 2**224 + 2**192 + 2**96 - 1
+    b = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
+    found = ((x, pow(x**3 - 3 * x + b, (prime + 1) // 4, prime)) for x in range(1, 50))
+    x, y = next((x, y) for x, y in found if (y * y - x**3 + 3 * x - b) % prime == 0)
+    up = y.to_bytes(32, "big")
+    assert is_p256_point(x.to_bytes(32, "big"), up)
+    assert not is_p256_point((x + prime).to_bytes(32, "big"), up)
 
 
 @pytest.mark.parametrize("alg", list(Algorithm))

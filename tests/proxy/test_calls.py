@@ -4,6 +4,7 @@ import asyncio
 
 import httpx
 import msgspec
+import pytest
 
 from remit.core.ledger.operations import HoldState
 from remit.entrypoints.proxy.connection import Exchange
@@ -15,11 +16,11 @@ PAY = {"amount": 12.5, "to": "bob"}
 
 async def test_an_allowed_call_is_forwarded_and_its_actual_cost_is_booked() -> None:
     async with house() as home, httpx.AsyncClient(base_url=home.url, headers=home.bearer) as client:
-        answer = await client.post("/pay?trace=1", json=PAY)
+        answer = await client.post("/pay", json=PAY)
         assert answer.status_code == 200
         assert answer.json() == {"ok": True}
         (received,) = home.received
-        assert (received.method, received.target) == ("POST", b"/pay?trace=1")
+        assert (received.method, received.target) == ("POST", b"/pay")
         assert msgspec.json.decode(received.body) == PAY
         money = await home.cell("user-money")
         assert (money.used, money.held) == (350_000, 0)
@@ -227,3 +228,35 @@ async def test_a_limit_in_observe_mode_lets_calls_pass_and_is_recorded() -> None
         await home.settled()
         records = [msgspec.json.decode(entry.body)["body"] for entry in await home.store.audit(AuditQuery())]
         assert [r.get("would_refuse") for r in records if r["kind"] == "decision"] == [None, ["pays"], ["pays"]]
+
+
+async def test_a_cost_that_is_too_large_to_count_is_booked_as_the_most_there_is_and_freezes() -> None:
+    for cost in (b"9999999999", b"99999999999999999999999", b"9007199254.740993 USD"):
+        async with house() as home, httpx.AsyncClient(base_url=home.url, headers=home.bearer) as client:
+
+            async def huge(exchange: Exchange, received: Received, cost: bytes = cost) -> None:
+                await exchange.respond(200, [(b"x-cost", cost)], b"")
+
+            home.script = huge
+            await client.post("/pay", json=PAY)
+            money = await home.cell("user-money")
+            assert money.frozen, cost
+            assert money.used == 3_000_000
+            assert (await client.post("/pay", json=PAY)).json()["reason"] == "budget_frozen"
+
+
+async def test_a_call_that_drips_longer_than_its_timeout_is_cut_and_assumed_spent() -> None:
+    async with house() as home, httpx.AsyncClient(base_url=home.url, headers=home.bearer) as client:
+
+        async def drip(exchange: Exchange, received: Received) -> None:
+            await exchange.start(200, [(b"x-cost", b"0.35")], 1000)
+            for _ in range(100):
+                await exchange.send(b"x")
+                await asyncio.sleep(0.1)
+
+        home.script = drip
+        with pytest.raises(httpx.TransportError):
+            await client.post("/pay", json=PAY)
+        (hold,) = await home.holds()
+        assert (hold.state, hold.evidence) == (HoldState.ASSUMED_SPENT, hold.evidence)
+        assert (await home.cell("at-once")).held == 0

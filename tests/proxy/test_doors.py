@@ -143,7 +143,9 @@ async def test_arguments_in_path_and_query_are_typed_and_single() -> None:
         assert (await client.get("/reports/seven")).status_code == 400
         assert (await client.get("/find")).status_code == 400
         assert (await client.get("/find?q=a&q=b")).status_code == 400
-        assert (await client.get("/find?q=a&z=b")).status_code == 200
+        assert (await client.get("/find?q=a&z=b")).status_code == 400
+        assert (await client.post("/pay?amount=9", json=PAY)).status_code == 400
+        assert (await client.get("/find?q=a")).status_code == 200
 
 
 async def test_credentials_overrides_and_our_own_headers_do_not_cross() -> None:
@@ -205,3 +207,19 @@ def test_a_prefix_is_turned_away_after_a_thousand_failures_and_let_in_again_as_t
     assert guessing.blocked("a", now_us)
     assert not guessing.blocked("b", now_us)
     assert not guessing.blocked("a", now_us + 20_000)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["application/json; charset=utf-7", "application/json;charset=UTF-16", 'application/json; charset="utf-7"',
+     "application/json; charset=utf-8; charset=utf-7", "application/json; CHARSET*=utf-7", "text/plain", "",
+     'application/json; x="; charset=utf-7"'],
+)  # fmt: skip
+async def test_a_body_in_another_character_set_than_the_one_judged_is_refused(content_type: str) -> None:
+    async with house() as home, httpx.AsyncClient(base_url=home.url, headers=home.bearer) as client:
+        body = b'{"amount":1,"to":"bob+ACIALAAiAGEAbQBvAHUAbgB0ACIAOgA5ADkAOQA5ADkA-"}'
+        answer = await client.post("/pay", content=body, headers={"content-type": content_type})
+        assert answer.status_code == 415
+        assert home.received == []
+        for fine in ("application/json", "application/json; charset=UTF-8", "application/problem+json;v=1"):
+            assert (await client.post("/pay", content=body, headers={"content-type": fine})).status_code == 200

@@ -45,7 +45,7 @@ def test_a_second_owner_is_told_who_the_first_one_is(tmp_path: Path) -> None:
         first.kill()
     assert str(caught.value) == (
         f"`{tmp_path / 'a.db'}` is in use by process 4711 (remit gateway policy.yaml) since 2027-01-15 08:00:00 UTC; "
-        "one process owns an SQLite ledger: stop it, or use Postgres or Valkey for several"
+        "one process owns an SQLite ledger: stop that one first"
     )
 
 

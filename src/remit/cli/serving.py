@@ -68,7 +68,7 @@ class _Running:
         cut = await self._service.stop() + self._cut_calls
         if cut:
             _log.warning("%d running calls were cut; `remit holds` shows what is not known about them", cut)
-        _log.info("stopped; every call is settled")
+        _log.info("stopped; every other call is settled" if cut else "stopped; every call is settled")
         return 0
 
     def _names(self) -> str:

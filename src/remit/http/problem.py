@@ -27,7 +27,7 @@ def problem_body(deny: Deny, *, instance: str, redact_numbers: bool = False, sta
         "type": about.problem_type,
         "title": about.title,
         "status": status or about.status,
-        "detail": about.help if redact_numbers else f"{deny.detail} {about.help}",
+        "detail": about.help if redact_numbers else f"{_sentence(deny.detail)} {about.help}",
         "instance": instance,
         "reason": deny.reason.value,
         "decision": deny.id,
@@ -42,6 +42,10 @@ def problem_body(deny: Deny, *, instance: str, redact_numbers: bool = False, sta
     if deny.violated:
         members["violated-policies"] = list(deny.violated)
     return _ENCODER.encode(members)
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith(".") else f"{text}."
 
 
 def _limit_members(deny: Deny, use: LimitUse, *, redact_numbers: bool) -> dict[str, object]:

@@ -242,7 +242,7 @@ class LedgerFile:
         was = "is not the ledger that was used here" if store_id not in ("", known.store_id) else "has lost writes"
         raise StoreCorrupt(
             f"`{self.path}` {was}: {known.groups} groups of writes were acknowledged and it has {groups} of them "
-            "(was its `-wal` file deleted, or an older copy put back?): restore the newest copy, or accept the loss"
+            "(was its `-wal` file deleted, or an older copy put back?): restore the newest copy, or accept the loss with `remit store accept-loss`"
         )
 
     def _note_places(self) -> None:

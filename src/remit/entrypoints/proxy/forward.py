@@ -7,6 +7,7 @@ are waited for when the gateway drains.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from dataclasses import dataclass
@@ -92,6 +93,12 @@ class Forwarding:
         """Forward one call, answer the client, and have the call settled."""
         if not await self._waited(job):
             return
+        timeout_us = job.tool.timeout_us or self._policy.upstreams[job.tool.upstream].timeout_us
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_us / 1_000_000) as deadline:
+                await self._forward(job, deadline)
+
+    async def _forward(self, job: Job, deadline: asyncio.Timeout) -> None:
         way = self._ways[job.tool.upstream]
         started = time.monotonic_ns()
         try:
@@ -102,10 +109,15 @@ class Forwarding:
             self._settle_failure(job, error, started)
             await _answer_failure(job, error)
         except asyncio.CancelledError:
-            self._settle_failure(job, UpstreamFailed("the gateway stopped", dispatched=True), started)
+            late = deadline.expired()
+            text = "the upstream did not answer in time" if late else "the gateway stopped"
+            failed = UpstreamFailed(text, dispatched=True, timeout=late)
+            self._settle_failure(job, failed, started)
+            if late:
+                await _answer_failure(job, failed)
             raise
         else:
-            await _Answering(self, job, response, started).run()
+            await _Answering(self, job, response, started, deadline).run()
 
     async def _waited(self, job: Job) -> bool:
         """Wait as long as the decision says; False if the call is not to be sent after all."""
@@ -246,8 +258,11 @@ async def _answer_failure(job: Job, error: UpstreamFailed) -> None:
 class _Answering:
     """The way back of one answer. Collects what metering and idempotency need while the bytes pass."""
 
-    def __init__(self, forwarding: Forwarding, job: Job, response: UpstreamResponse, started: int) -> None:
+    def __init__(
+        self, forwarding: Forwarding, job: Job, response: UpstreamResponse, started: int, deadline: asyncio.Timeout
+    ) -> None:
         self.forwarding = forwarding
+        self.deadline = deadline
         self.job = job
         self.response = response
         self.started = started
@@ -274,7 +289,8 @@ class _Answering:
             self._settle(lost=f"the answer broke off: {error}")
             self.job.exchange.abort()
         except asyncio.CancelledError:
-            self._settle(lost="the gateway stopped in the middle of the answer")
+            late = self.deadline.expired()
+            self._settle(lost="the answer took too long" if late else "the gateway stopped in the middle of the answer")
             self.job.exchange.abort()
             raise
         finally:

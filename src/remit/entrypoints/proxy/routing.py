@@ -76,6 +76,7 @@ def read_arguments(found: Found, headers: tuple[Header, ...], body: bytes) -> Ar
         elif argument.required:
             raise BadRequest(f"the argument `{argument.name}` of `{tool.name}` is missing from the {argument.source}")
     _refuse_extra(tool, members)
+    _refuse_extra_query(tool, found.target.query)
     return Arguments(typed, given)
 
 
@@ -99,15 +100,24 @@ def _text(
 def _body_members(tool: Tool, headers: tuple[Header, ...], body: bytes) -> dict[str, JsonValue]:
     if not any(argument.source == "body" for argument in tool.arguments):
         return {}
-    media_type = (find(headers, b"content-type") or b"").partition(b";")[0].strip().lower()
-    if media_type != b"application/json" and not media_type.endswith(b"+json"):
-        raise BadRequest(f"`{tool.name}` takes a JSON body: send `Content-Type: application/json`", status=415)
+    if not _is_utf8_json(find(headers, b"content-type") or b""):
+        raise BadRequest(f"`{tool.name}` takes a JSON body in UTF-8: send `Content-Type: application/json`", status=415)
     if find(headers, b"content-encoding") not in (None, b"identity"):
         raise BadRequest("a compressed body cannot be judged: send it without Content-Encoding", status=415)
     value = read_json(body, max_bytes=tool.max_body_bytes)
     if not isinstance(value, dict):
         raise BadRequest(f"the body of `{tool.name}` must be a JSON object")
     return value
+
+
+def _is_utf8_json(content_type: bytes) -> bool:
+    """Whether a media type says JSON, and no character set but UTF-8: the upstream must not read other text than we did."""
+    media_type, *parameters = (part.strip().lower() for part in content_type.split(b";"))
+    if media_type != b"application/json" and not media_type.endswith(b"+json"):
+        return False
+    named = [parameter for parameter in parameters if parameter.lstrip().startswith(b"charset")]
+    plain = all(b'"' not in parameter and b"\\" not in parameter for parameter in parameters if parameter not in named)
+    return plain and named in ([], [b"charset=utf-8"], [b'charset="utf-8"'])
 
 
 def _member(argument: Argument, members: dict[str, JsonValue]) -> JsonValue:
@@ -126,6 +136,16 @@ def _refuse_extra(tool: Tool, members: dict[str, JsonValue]) -> None:
     extra = sorted(members.keys() - known)
     if extra:
         raise BadRequest(f"`{tool.name}` does not take the body member `{extra[0][:40]}`")
+
+
+def _refuse_extra_query(tool: Tool, query: bytes) -> None:
+    """An upstream may merge query and body, so that a parameter nobody judged could stand for an argument."""
+    if tool.extra_arguments or not query:
+        return
+    known = {argument.member for argument in tool.arguments if argument.source == "query"}
+    extra = sorted({name for name, _ in parse_query(query)} - known)
+    if extra:
+        raise BadRequest(f"`{tool.name}` does not take the query parameter `{extra[0][:40]}`")
 
 
 def as_text(value: ArgumentValue | None) -> str:
