@@ -53,7 +53,7 @@ def chain_of_3_vs_api_key() -> Row:
 
     def by_chain() -> None:
         verified = contracts.cache.verify(contracts.text, contracts.anchors, now_us=now_us())
-        _call(guard, caller_of_chain(verified.chain, address="127.0.0.0/24"))
+        _call(guard, caller_of_chain(verified.chain, address="127.0.0.0/24", credential=verified.ath))
 
     note = "no proof; the chain adds 3 limits, 6 gates and up to 2 more cells for each limit per agent"
     return compare(
@@ -68,7 +68,7 @@ def fresh_proof_vs_cached_chain() -> Row:
 
     def call(proof: str | None) -> None:
         verified = contracts.cache.verify(contracts.text, contracts.anchors, now_us=now_us())
-        caller, request = caller_of_chain(verified.chain, address="127.0.0.0/24"), PAY
+        caller, request = caller_of_chain(verified.chain, address="127.0.0.0/24", credential=verified.ath), PAY
         if proof is not None:
             checked = verify_dpop(
                 [proof], contracts.call, ath=verified.ath, thumbprint=verified.leaf_key.thumbprint, now_us=now_us(),

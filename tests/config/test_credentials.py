@@ -44,7 +44,8 @@ def chain_of(*leaves: tuple[str, str], budget: bool = False) -> Caller:
     """A caller with a contract below one that every such chain has in common."""
     links = (link(0, "root", "thumb-of-a"), *(link(n, *leaf) for n, leaf in enumerate(leaves, start=1)))
     policy = load(BASE + (BUDGETED if budget else TRUST)).policy
-    return caller_of_chain(Chain(links=links, issuer="acme", budget=policy.trust["acme"].budget), address="10.0.0.0/24")
+    chain = Chain(links=links, issuer="acme", budget=policy.trust["acme"].budget)
+    return caller_of_chain(chain, address="10.0.0.0/24", credential="of the test")
 
 
 CALLERS = {

@@ -175,7 +175,7 @@ def test_claims_of_others_are_ignored_where_they_are_canonical() -> None:
     assert check(forged(lambda p: p.with_claims(zzz={"b": 1, "a": [True, None]}))).jti
 
 
-@pytest.mark.parametrize("text", ["", "a.b.c", "x" * 70_000, chain()])
+@pytest.mark.parametrize("text", ["", "a.b.c", "x" * 70_000, chain()], ids=["empty", "words", "long", "a chain"])
 def test_what_is_no_signed_document_is_malformed(text: str) -> None:
     assert refused(text) is ProofStep.MALFORMED
 

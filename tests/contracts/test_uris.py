@@ -44,6 +44,7 @@ def test_a_target_has_one_spelling(uri: str, spelling: str) -> None:
         "https://a.example/x y", "https://a.example/\n", "https://a.example/é", "javascript://a.example/",
         "https://a.example/" + "x" * 9000,
     ],
+    ids=lambda uri: ascii(uri)[:40],
 )  # fmt: skip
 def test_what_has_no_spelling_is_refused(uri: str) -> None:
     with pytest.raises(UsageError):

@@ -40,7 +40,8 @@ class Caller:
     anonymous caller; it is never a label.
 
     `tools` are the patterns of what the credential may call; None means that only tools open to anonymous callers are, or
-    that the `chain` of contracts says it. `bound` says that this very request proved possession of the credential's key.
+    that the `chain` of contracts says it. `bound` says that this very request proved possession of the credential's key, `credential`
+    is the hash of the chain's text: what is prepared for one chain is never used for another.
     """
 
     kind: CredentialKind
@@ -54,6 +55,7 @@ class Caller:
     session: Session | None = None
     chain: Chain | None = None
     bound: bool = False
+    credential: str = ""
 
     @property
     def tenant(self) -> str:

@@ -106,10 +106,11 @@ class DenialDraft:
 
 
 def refusal(decision: Deny, asked: Asked, plan: Plan | None = None) -> Refusal:
-    """A denial, to be recorded whole or only counted."""
+    """A denial, to be recorded whole or only counted: for contracts by their root, since keys below it can be minted."""
+    chain = asked.caller.chain
     return Refusal(
         id=decision.id,
-        caller_id=asked.caller.id,
+        caller_id=asked.caller.id if chain is None else chain.lineages[0],
         reason=decision.reason.value,
         limit=decision.violated[0] if decision.violated else "",
         tool=decision.tool,

@@ -235,9 +235,9 @@ class Engine:
     def _template(self, request: Request, caller: Caller, tool: Tool) -> Template | StaticDenial:
         priced = request.cost_micros is not None or (tool.price is not None and tool.price.hold_micros > 0)
         session = caller.session.id if caller.session is not None else None
-        chain = caller.chain.lineages[-1] if caller.chain is not None else None
         key = (
-            caller.kind, caller.id, session, chain, "bound" if caller.bound else None, tool.name, "priced" if priced else None,
+            caller.kind, caller.id, session, caller.credential, "bound" if caller.bound else None, tool.name,
+            "priced" if priced else None,
             request.target if self._by_target else None, caller.address if self._by_address else None,
         )  # fmt: skip
         now_us = self.store.now_us()

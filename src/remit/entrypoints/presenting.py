@@ -69,7 +69,7 @@ class Verifier:
         proof = verify_tool_proof(
             presented.proof, verified, tool=tool, arguments=given, audience=self._audience, now_us=now_us
         )
-        caller = caller_of_chain(verified.chain, address="local")
+        caller = caller_of_chain(verified.chain, address="local", credential=verified.ath)
         return caller, (proof.single_use.key, proof.single_use.not_after_us)
 
 

@@ -24,7 +24,7 @@ def caller_of_key(record: KeyRecord, *, address: str, session: SessionRecord | N
     )
 
 
-def caller_of_chain(chain: Chain, *, address: str) -> Caller:
+def caller_of_chain(chain: Chain, *, address: str, credential: str) -> Caller:
     """The caller behind a verified chain whose leaf's holder has proved possession with this very request."""
     return Caller(
         kind=CredentialKind.CONTRACT,
@@ -35,6 +35,7 @@ def caller_of_chain(chain: Chain, *, address: str) -> Caller:
         org=chain.root.org,
         chain=chain,
         bound=True,
+        credential=credential,
     )
 
 

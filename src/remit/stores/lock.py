@@ -134,6 +134,4 @@ def _owner(text: bytes) -> _Owner | None:
 
 def _in_use(file: Path, owner: _Owner | None) -> str:
     by = f"process {owner.pid} ({owner.note}) since {utc(owner.since_us)}" if owner is not None else "another process"
-    return (
-        f"`{file}` is in use by {by}; one process owns an SQLite ledger: stop that one first"
-    )
+    return f"`{file}` is in use by {by}; one process owns an SQLite ledger: stop that one first"

@@ -110,7 +110,7 @@ class Credentials:
         verified = self.verify(text, now_us=now_us)
         thumbprint = verified.leaf_key.thumbprint
         proof = self.check_proof(head, target, tool, ath=verified.ath, thumbprint=thumbprint, now_us=now_us)
-        return Identified(caller=caller_of_chain(verified.chain, address=address), proof=proof)
+        return Identified(caller=caller_of_chain(verified.chain, address=address, credential=verified.ath), proof=proof)
 
     def _bound_key(
         self, text: str, head: RequestHead, target: Target, tool: Tool | None, *, address: str, now_us: int
