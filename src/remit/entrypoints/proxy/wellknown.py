@@ -89,9 +89,10 @@ class WellKnown:
             raise BadRequest("a session cannot be opened inside a session: leave the Remit-Session header out")
         body = await exchange.body(MAX_BODY_BYTES)
         members = read_json(body, max_bytes=MAX_BODY_BYTES) if body else {}
-        if not isinstance(members, dict) or (unknown := members.keys() - MEMBERS):
-            named = f"; it does not know `{min(unknown)[:40]}`" if isinstance(members, dict) else ""
-            raise BadRequest(f"a session takes an object of {', '.join(sorted(MEMBERS))}{named}")
+        if not isinstance(members, dict):
+            raise BadRequest(f"a session takes an object of {', '.join(sorted(MEMBERS))}")
+        if unknown := members.keys() - MEMBERS:
+            raise BadRequest(f"a session does not know `{min(unknown)[:40]}`; it takes {', '.join(sorted(MEMBERS))}")
         try:
             wish = _wish(members, self._engine.policy.currency)
             record = await self._sessions.open(caller, wish, self._engine.policy)
