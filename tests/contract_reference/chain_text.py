@@ -63,11 +63,11 @@ def read_chain(chain: str, *, in_headers: bool) -> list[Link]:
     if not chain:
         raise Refusal("malformed", None, "no chain")
     parts = chain.split("~")
+    if len(parts) > MAX_DEPTH + 1:
+        raise Refusal("too_deep", None, "more links than any root may allow")
     for index, part in enumerate(parts):
         if len(part) > MAX_CONTRACT_BYTES:
             raise Refusal("too_large", index, "a contract")
-    if len(parts) > MAX_DEPTH + 1:
-        raise Refusal("too_deep", None, "more links than any root may allow")
     links = [read_document(part, index) for index, part in enumerate(parts)]
     for index, link in enumerate(links):
         if any(link.claims["jti"] == earlier.claims["jti"] for earlier in links[:index]):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from random import Random
-from typing import Final, cast
+from typing import Final
 
 from remit.contracts import (
     BY_REFERENCE,
@@ -34,9 +34,9 @@ from tests.contract_reference import (
 )
 from tests.contract_reference.forge import Case
 from tests.contract_reference.signatures import NO_POINT
-from tests.contract_reference.strict_text import Json
+from tests.contract_reference.strict_text import Json, as_plain
 from tests.contract_reference.trust import Anchors, read_anchors
-from tests.contract_reference.universe import Node, fitting, value
+from tests.contract_reference.universe import as_node, fitting, value
 
 GROUPS: Final = (
     mutate_tools.MUTATIONS,
@@ -178,9 +178,9 @@ def _call(rng: Random, verdict: reference.Verdict) -> tuple[str, dict[str, Json]
     if not tools or rng.random() < 0.05:
         return "elsewhere", {}
     tool = rng.choice(list(tools))
-    arguments = {name: cast(Json, fitting(rng, cast(Node, node))) for name, node in tools[tool].items()}
+    arguments = {name: as_plain(fitting(rng, as_node(node))) for name, node in tools[tool].items()}
     if rng.random() < 0.1:
-        arguments["extra"] = cast(Json, value(rng))
+        arguments["extra"] = as_plain(value(rng))
     if rng.random() < 0.1 and arguments:
         arguments.pop(rng.choice(list(arguments)))
     return tool, arguments
@@ -201,12 +201,14 @@ def mutants(rng: Random, count: int) -> Iterator[Shown]:
 def mutant(rng: Random, case: Case) -> Shown:
     """A changed copy of this chain: by one mutation mostly, sometimes by two or three."""
     changed = case.copy()
-    names = []
+    names: list[str] = []
     for _ in range(rng.choice((1, 1, 1, 1, 1, 2, 2, 3))):
         mutation = rng.choice(rng.choice(GROUPS))
         try:
             mutation(rng, changed)
         except (LookupError, TypeError, AttributeError):
+            if not names:
+                raise
             continue  # an earlier mutation took away what this one changes
         names.append(mutation.__name__)
     return _shown(changed, ", ".join(names))

@@ -12,7 +12,7 @@ from typing import Final, cast
 
 from remit.contracts import Asking, Billing, Issuer, derive, issue_root
 from tests.contract_reference.forge import Case, Draft, Loose, Signer, signer
-from tests.contract_reference.strict_text import Json
+from tests.contract_reference.strict_text import Json, as_plain
 from tests.contract_reference.universe import Node, constraint, narrower
 
 NOW_S: Final = 1_790_000_000
@@ -41,7 +41,7 @@ def anchors() -> dict[str, Json]:
             {
                 "name": "acme",
                 "iss": ISS,
-                "jwks": {"keys": cast(Json, acme)},
+                "jwks": {"keys": as_plain(acme)},
                 "orgs": ["acme", "acme-eu"],
                 "tools": list(ACME_TOOLS),
                 "lifetime_s": LIFETIME_S,
@@ -49,7 +49,7 @@ def anchors() -> dict[str, Json]:
             {
                 "name": "partner",
                 "iss": PARTNER_ISS,
-                "jwks": {"keys": cast(Json, partner)},
+                "jwks": {"keys": as_plain(partner)},
                 "plain_jwt": True,
             },
         ],

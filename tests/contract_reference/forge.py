@@ -43,6 +43,11 @@ class Members:
 Loose: TypeAlias = "bool | int | float | str | list[Loose] | dict[str, Loose] | Raw | Members | None"
 
 
+def as_loose(value: object) -> Loose:
+    """The same value, known to be JSON or loosely so."""
+    return cast(Loose, value)
+
+
 def write(value: Loose) -> str:
     """The text of a value, `Raw` and `Members` as they want it."""
     match value:
@@ -163,7 +168,7 @@ class Draft:
 
 def pick(rng: Random, *values: object) -> Loose:
     """One of the values, which are JSON or loosely so."""
-    return cast(Loose, rng.choice(values))
+    return as_loose(rng.choice(values))
 
 
 def copy_json(value: Loose) -> Loose:

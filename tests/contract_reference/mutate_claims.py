@@ -4,13 +4,13 @@ from random import Random
 from typing import Final, cast
 
 from tests.contract_reference import families
-from tests.contract_reference.forge import Case, Draft, Loose, Raw, copy_json, pick, signer
+from tests.contract_reference.forge import Case, Draft, Loose, Raw, as_loose, copy_json, pick, signer
 from tests.contract_reference.mutate_links import any_draft
 from tests.contract_reference.strict_text import encode_base64url
 
 _P: Final = 2**255 - 19
 # y-coordinates whose points have an order that divides eight, in every encoding that a lenient reader accepts.
-_ORDER_EIGHT: Final = 2707385501144840649318225287225658788936804267575313519463743609750303021424
+_ORDER_EIGHT: Final = 2707385501144840649318225287225658788936804267575313519463743609750303402022
 SMALL_ORDER: Final = tuple(
     (y + (sign << 255)).to_bytes(32, "little")
     for y in (0, 1, _P - 1, _P, _P + 1, _ORDER_EIGHT, _P - _ORDER_EIGHT)
@@ -140,7 +140,7 @@ def bend_the_holder(rng: Random, case: Case) -> None:
 
 def bend_cnf(rng: Random, case: Case) -> None:
     draft = any_draft(rng, case)
-    jwk = cast(Loose, dict(draft.holder.public))
+    jwk = as_loose(dict(draft.holder.public))
     draft.claims["cnf"] = pick(
         rng,
         {"jkt": draft.holder.thumbprint}, {"jwk": jwk, "jkt": draft.holder.thumbprint}, {"jwk": jwk, "kid": "a"},
@@ -213,7 +213,7 @@ def audience(rng: Random, case: Case) -> None:
 
 def other_anchors(rng: Random, case: Case) -> None:
     """The same chain, shown to a guard that trusts less."""
-    issuers = cast("list[dict[str, Loose]]", copy_json(cast(Loose, case.anchors["issuers"])))
+    issuers = cast("list[dict[str, Loose]]", copy_json(as_loose(case.anchors["issuers"])))
     issuer = rng.choice(issuers)
     name, value = rng.choice(cast("list[tuple[str, Loose]]", [
         ("orgs", []), ("tools", ["a"]), ("tools", ["payments.*"]), ("tools", ["payments.transfer"]), ("lifetime_s", 3600),

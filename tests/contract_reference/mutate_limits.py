@@ -4,7 +4,7 @@ from random import Random
 from typing import Final, cast
 
 from tests.contract_reference import families
-from tests.contract_reference.forge import Case, Draft, Loose, Raw, copy_json, pick
+from tests.contract_reference.forge import Case, Draft, Loose, Raw, as_loose, copy_json, pick
 from tests.contract_reference.mutate_links import any_draft
 from tests.contract_reference.mutate_text import entry_of, tools_of
 
@@ -24,7 +24,7 @@ def _with_limits(rng: Random, case: Case) -> tuple[Draft, dict[str, Loose], list
         details.append(entry)
     if not entry.get("limits"):
         sound = cast("list[Loose]", families.sound_limits(rng.choice(tools)))
-        entry["limits"] = cast(Loose, rng.sample(sound, rng.randrange(1, len(sound) + 1)))
+        entry["limits"] = as_loose(rng.sample(sound, rng.randrange(1, len(sound) + 1)))
     return draft, entry, cast("list[Loose]", entry["limits"])
 
 
@@ -90,7 +90,7 @@ def bend_an_amount(rng: Random, case: Case) -> None:
         },
         {"id": pick(rng, "l", "", "a b", "x" * 128, "x" * 129, "ä", None, 1, "a/b", "a:b"), "meter": "calls", "max": 5},
     ]  # fmt: skip
-    found[1]["limits"] = [cast(Loose, rng.choice(choices))]
+    found[1]["limits"] = [as_loose(rng.choice(choices))]
 
 
 def bend_the_list(rng: Random, case: Case) -> None:

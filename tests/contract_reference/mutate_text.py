@@ -6,9 +6,9 @@ changed afterwards, as somebody on the way would.
 
 from collections.abc import Callable
 from random import Random
-from typing import Final, cast
+from typing import Final
 
-from tests.contract_reference.forge import Case, Draft, Loose, Members, Raw, as_bytes, pick, write
+from tests.contract_reference.forge import Case, Draft, Loose, Members, Raw, as_bytes, as_loose, pick, write
 from tests.contract_reference.mutate_links import any_draft
 from tests.contract_reference.strict_text import encode_base64url
 
@@ -237,7 +237,7 @@ def unsigned_spelling(rng: Random, case: Case) -> None:
     """The same claims, written otherwise, under the old signature."""
     place = rng.randrange(len(case.drafts))
     draft = case.drafts[place]
-    claims = cast(Loose, dict(reversed(draft.claims.items())))
+    claims = as_loose(dict(reversed(draft.claims.items())))
 
     def change(text: str) -> str:
         return _part(text, 1, lambda part: encode_base64url(write(claims).encode()))

@@ -1,13 +1,13 @@
 """Mutations of what a contract allows, signed again by the right key: tools, arguments, constraints, one bound at a time."""
 
 from random import Random
-from typing import Final, cast
+from typing import Final
 
 from tests.contract_reference import families
-from tests.contract_reference.forge import Case, Draft, Loose, Raw, copy_json, pick
+from tests.contract_reference.forge import Case, Draft, Loose, Raw, as_loose, copy_json, pick
 from tests.contract_reference.mutate_links import any_draft
 from tests.contract_reference.mutate_text import entry_of, tools_of
-from tests.contract_reference.universe import Node, constraint, narrower, nodes, tweak, value
+from tests.contract_reference.universe import as_node, constraint, narrower, nodes, tweak, value
 
 
 def _constrained(rng: Random, case: Case) -> tuple[Draft, dict[str, Loose], str] | None:
@@ -26,7 +26,7 @@ def tweak_a_constraint(rng: Random, case: Case) -> None:
     """One small change, in a parent or in a child: who is now wider than whom is for the verifiers to say."""
     found = _constrained(rng, case)
     if found is not None:
-        tweak(rng, cast(Node, found[1][found[2]]))
+        tweak(rng, as_node(found[1][found[2]]))
 
 
 def tweak_several(rng: Random, case: Case) -> None:
@@ -46,7 +46,7 @@ def duel(rng: Random, case: Case) -> None:
         entry = entry_of(draft)
         if entry is None:
             return
-        entry["tools"] = {"a": {"x": copy_json(cast(Loose, node))}}
+        entry["tools"] = {"a": {"x": copy_json(as_loose(node))}}
         without_limits(draft)
         node = narrower(rng, node)
     if rng.random() < 0.7:
@@ -63,7 +63,7 @@ def twins(rng: Random, case: Case) -> None:
         if entry is None:
             return
         clauses = wide if place == 0 else narrow
-        entry["tools"] = {"a": {"x": {"constraint_type": "all", "constraints": cast(Loose, clauses)}}}
+        entry["tools"] = {"a": {"x": {"constraint_type": "all", "constraints": as_loose(clauses)}}}
         without_limits(draft)
 
 
@@ -76,7 +76,7 @@ def bend_a_constraint(rng: Random, case: Case) -> None:
     found = _constrained(rng, case)
     if found is None:
         return
-    node = rng.choice(nodes(cast(Node, found[1][found[2]])))
+    node = rng.choice(nodes(as_node(found[1][found[2]])))
     match rng.randrange(5):
         case 0:
             node["constraint_type"] = pick(
@@ -101,7 +101,7 @@ def change_arguments(rng: Random, case: Case) -> None:
     arguments = rng.choice(tools)
     match rng.randrange(4):
         case 0:
-            arguments[rng.choice((*families.ARGUMENTS, "extra", "Amount"))] = cast(Loose, constraint(rng, 1))
+            arguments[rng.choice((*families.ARGUMENTS, "extra", "Amount"))] = as_loose(constraint(rng, 1))
         case 1 if arguments:
             arguments.pop(rng.choice(list(arguments)))
         case 2 if arguments:
@@ -135,7 +135,7 @@ def change_tools(rng: Random, case: Case) -> None:
         case 2:
             tools[rng.choice(("x" * 255, "x" * 256, "x" * 257, "é" * 128, "é" * 129))] = {}
         case _:
-            tools[rng.choice(names)] = cast(Loose, {"x": constraint(rng, 1)} if rng.random() < 0.3 else {})
+            tools[rng.choice(names)] = as_loose({"x": constraint(rng, 1)} if rng.random() < 0.3 else {})
 
 
 def at_the_bounds(rng: Random, case: Case) -> None:

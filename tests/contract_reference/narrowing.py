@@ -32,6 +32,11 @@ _MEMBERS: Final[dict[str, tuple[str, ...]]] = {
 _OPTIONAL: Final = ("min", "max", "min_inclusive", "max_inclusive")
 
 
+def as_constraint(value: object) -> Constraint:
+    """The same value, known to be a constraint."""
+    return cast(Constraint, value)
+
+
 def is_number(value: Json) -> bool:
     """A JSON number; `true` and `false` are none."""
     return isinstance(value, int | float) and not isinstance(value, bool)

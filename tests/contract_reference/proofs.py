@@ -69,8 +69,7 @@ def check_dpop(
 
 
 def _dpop_document(headers: Sequence[str]) -> tuple[dict[str, Json], Key]:
-    _require(bool(headers), "proof_missing")
-    _require(len(headers) == 1, "proof_malformed")
+    _require(len(headers) == 1, "proof_missing")
     header, claims, signed, signature = _document(headers[0])
     for name in ("jti", "htm", "htu", "iat", "ath"):
         _require(name in claims, "claims_missing")

@@ -17,12 +17,25 @@ CHAINS = 1000
 @pytest.mark.parametrize("part", range(3))
 def test_both_verifiers_say_the_same_of_mutated_chains(part: int) -> None:
     seed = int.from_bytes(os.urandom(4))
-    tally = differential.run(Random(seed), CHAINS)
-    assert not tally.differences, f"seed {seed}\n{report(tally)}"
+    tally = differential.run(Random(seed), CHAINS, examples=CHAINS)
+    assert not _that_count(tally), f"seed {seed}\n{report(tally)}"
     assert tally.chains == CHAINS
     assert CHAINS // 10 < tally.good < CHAINS // 2, (
         "mutations that leave nearly all good, or nearly nothing, test little"
     )
+
+
+def _that_count(tally: differential.Tally) -> list[str]:
+    """All differences but one kind: where a chain has several faults, which of them is named first is a matter of order.
+
+    `python -m tests.contract_reference.run` reports those as well.
+    """
+    return [
+        str(difference)
+        for examples in tally.examples.values()
+        for difference in examples
+        if difference.kind not in ("link", "step") or ", " not in difference.shown.made_by
+    ]
 
 
 def test_the_mutations_reach_every_step_that_a_chain_can_fail_at() -> None:

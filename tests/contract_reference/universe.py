@@ -8,7 +8,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Final, cast
 
-from tests.contract_reference.forge import Loose, Raw
+from tests.contract_reference.forge import Loose, Raw, as_loose
 
 Node = dict[str, Loose]
 
@@ -27,6 +27,11 @@ COMPOUND: Final[tuple[Loose, ...]] = (
 LEAVES: Final = ("exact", "range", "one_of", "not_one_of", "contains", "subset", "wildcard")
 SETS: Final = {"one_of": "values", "not_one_of": "excluded", "contains": "required", "subset": "allowed"}
 NUMBERS: Final = (-1, 0, 1, 1.5, 2, 3, 0.1, 10)
+
+
+def as_node(value: object) -> Node:
+    """The same value, known to be a constraint."""
+    return cast(Node, value)
 
 
 def scalar(rng: Random) -> Loose:
@@ -190,7 +195,7 @@ def _become_another(rng: Random, node: Node) -> None:
 def _wrap(rng: Random, node: Node) -> None:
     inner = dict(node)
     node.clear()
-    node.update({"constraint_type": rng.choice(("all", "any")), "constraints": [cast(Loose, inner)]})
+    node.update({"constraint_type": rng.choice(("all", "any")), "constraints": [as_loose(inner)]})
 
 
 def _other_value(rng: Random, node: Node) -> None:
@@ -227,7 +232,7 @@ def _change_list(rng: Random, node: Node) -> None:
     kind = cast(str, node["constraint_type"])
     compound = kind in ("all", "any")
     values = cast(list[Loose], node["constraints" if compound else SETS[kind]])
-    made = cast(Loose, constraint(rng, 1)) if compound else value(rng)
+    made = as_loose(constraint(rng, 1)) if compound else value(rng)
     match rng.randrange(4):
         case 0 if values and (not compound or len(values) > 1):
             values.pop(rng.randrange(len(values)))

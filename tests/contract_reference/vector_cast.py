@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
-from tests.contract_reference.forge import Case, Draft, Loose, Signer, copy_json, signer
+from tests.contract_reference.forge import Case, Draft, Loose, Signer, as_loose, copy_json, signer
 from tests.contract_reference.mutate_text import entry_of
-from tests.contract_reference.strict_text import Json
+from tests.contract_reference.strict_text import Json, as_plain
 
 NOW_S: Final = 1_800_000_000
 LEDGER: Final = "https://api.example.com"
@@ -53,7 +53,7 @@ class Vector:
             expected |= {"step": self.step, "link": self.link}
         if self.calls:
             calls = [{"tool": call.tool, "arguments": call.arguments, "allowed": call.allowed} for call in self.calls]
-            expected["calls"] = cast(Json, calls)
+            expected["calls"] = as_plain(calls)
         return {
             "name": self.name, "note": self.note, "anchors": self.anchors, "now": self.now_s, "in_headers": self.in_headers,
             "chain": self.chain, "expected": expected,
@@ -72,12 +72,12 @@ def agent(name: str, alg: str = "EdDSA") -> Signer:
 
 def anchors() -> dict[str, dict[str, Json]]:
     """Every set of anchors that a vector names."""
-    keys: list[Json] = [cast(Json, {"kid": f"issuer-{number}", **issuer_key(number).public}) for number in (1, 2)]
+    keys: list[Json] = [as_plain({"kid": f"issuer-{number}", **issuer_key(number).public}) for number in (1, 2)]
     acme: dict[str, Json] = {
         "name": "acme", "iss": ISS, "jwks": {"keys": keys}, "orgs": ["acme"],
         "tools": ["payments.*", "risk.validate", "search"], "lifetime_s": SECONDS_OF_90_DAYS, "plain_jwt": False,
     }  # fmt: skip
-    other_key: Json = cast(Json, {"kid": "issuer-1", **signer("other-1", "ES256").public})
+    other_key: Json = as_plain({"kid": "issuer-1", **signer("other-1", "ES256").public})
     other: dict[str, Json] = {"name": "other", "iss": OTHER_ISS, "jwks": {"keys": [other_key]}, "tools": ["*"]}
     usual: dict[str, Json] = {"ledger": LEDGER, "audience": "", "issuers": [acme]}
     return {
@@ -138,7 +138,7 @@ def _draft(depth: int, by: Signer, holder: Signer, tools: dict[str, Loose], **mo
         "exp": NOW_S + 3600 - depth,
         "del_depth": depth,
         "del_max_depth": 3,
-        "cnf": {"jwk": cast(Loose, dict(holder.public))},
+        "cnf": {"jwk": as_loose(dict(holder.public))},
         "authorization_details": [capability(tools)],
         **more,
     }
@@ -254,7 +254,7 @@ def held_by(link: int, key: Signer) -> Change:
 
     def change(case: Case) -> None:
         case.drafts[link].holder = key
-        case.drafts[link].claims["cnf"] = {"jwk": cast(Loose, dict(key.public))}
+        case.drafts[link].claims["cnf"] = {"jwk": as_loose(dict(key.public))}
         if link + 1 < len(case.drafts):
             case.drafts[link + 1].signer = key
             case.drafts[link + 1].header["alg"] = key.alg

@@ -1,9 +1,9 @@
 """Vectors of chains that must be accepted: what is allowed though it looks odd, and every bound from the inside."""
 
 from collections.abc import Iterator
-from typing import Final, cast
+from typing import Final
 
-from tests.contract_reference.forge import Case, Loose, Raw
+from tests.contract_reference.forge import Case, Loose, Raw, as_loose
 from tests.contract_reference.vector_cast import (
     ISS,
     LEAF_TOOLS,
@@ -93,7 +93,7 @@ def nine_links(case: Case) -> None:
         child.header = {"alg": child.signer.alg, "typ": "aat+jwt"}
         child.claims |= {
             "jti": f"deep-{depth}", "iss": "", "par_hash": "", "del_depth": depth,
-            "cnf": {"jwk": cast(Loose, dict(child.holder.public))},
+            "cnf": {"jwk": as_loose(dict(child.holder.public))},
         }  # fmt: skip
         for name in ("remit_org", "remit_user", "remit_account"):
             child.claims.pop(name, None)
@@ -276,6 +276,6 @@ def _capabilities() -> Iterator[Vector]:
                  detail(1, {"type": "remit_limits", "ledger": LEDGER, "schedule": SCHEDULE}), marked(1))  # fmt: skip
     yield vector("schedule that never opens", "an empty list", detail(1, limits(EACH_KIND[1], schedule={
         "timezone": "UTC", "windows": []})))  # fmt: skip
-    yield vector("thirty-two limits", "the most", detail(0, limits(*(
-        {"id": f"l{number}", "meter": "calls", "max": number} for number in range(32)))))  # fmt: skip
+    many: list[dict[str, Loose]] = [{"id": f"l{number}", "meter": "calls", "max": number} for number in range(32)]
+    yield vector("thirty-two limits", "the most", detail(0, limits(*many)))
     yield vector("leaf tools repeated by hand", "the same as the sound chain", details(2, capability(LEAF_TOOLS)))
