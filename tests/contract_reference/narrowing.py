@@ -82,12 +82,12 @@ def is_short(value: Json) -> bool:
 
 
 def is_exact(value: Json) -> bool:
-    """Say whether all numbers in a value are what a double says they are: at most 15 digits where there is a fraction."""
+    """Say whether all numbers in a value are what a double says they are: at most 15 digits unless it is whole."""
     if isinstance(value, dict):
         return all(is_exact(each) for each in value.values())
     if isinstance(value, list):
         return all(is_exact(each) for each in value)
-    return not isinstance(value, Fractional) or value.digits <= 15
+    return not isinstance(value, Fractional) or value.is_whole or value.digits <= 15
 
 
 def _members_problem(kind: str, value: Constraint) -> str | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, cast
 from urllib.parse import urlsplit
 
+from tests.contract_reference.chain_text import MAX_HEADER_CHARS
 from tests.contract_reference.reference import FOREIGN_HEADERS, Verdict
 from tests.contract_reference.signatures import ALGORITHMS, BadKeyError, Key
 from tests.contract_reference.strict_text import (
@@ -51,6 +52,7 @@ def check_dpop(
     """Check the `DPoP` fields of a request made with `credential`, which is bound to the key `thumbprint`."""
     try:
         claims, key = _dpop_document(headers)
+        _check_jti(claims)
         _require(claims["htm"] == call.method, "htm_mismatch")
         _require(_normal(claims["htu"]) == _normal(call.origin + call.path) is not None, "htu_mismatch")
         _require(nonces is None or claims.get("nonce") in nonces, "nonce_required")
@@ -63,6 +65,9 @@ def check_dpop(
         ):
             _require(name in claims or not must_bind, step)
             _require(claims.get(name, digest(content)) == digest(content), step)
+        ours = {name for name in claims if name.startswith("remit_")}
+        _require(ours <= {"remit_htq", "remit_htb", "remit_sid"}, "claim_invalid")
+        _require(_is_id(claims.get("remit_sid", "none"), most=128), "claim_invalid")
     except _FailedError as failed:
         return str(failed)
     return None
@@ -82,8 +87,6 @@ def _dpop_document(headers: Sequence[str]) -> tuple[dict[str, Json], Key]:
         raise _FailedError("key_refused") from error
     _require(header["alg"] == key.alg, "algorithm_refused")
     _require(key.verifies(signature, signed), "signature_invalid")
-    jti = claims["jti"]
-    _require(isinstance(jti, str) and re.fullmatch(r"[!-~]{1,256}", jti) is not None, "claim_invalid")
     return claims, key
 
 
@@ -103,6 +106,7 @@ def check_tool_proof(
         _require(decode_base64url(signed.decode().split(".")[1]) == canonical(claims), "proof_malformed")
         for name in ("jti", "iat", "aat_id", "aat_tool", "hta", "aat_aud"):
             _require(name in claims, "claims_missing")
+        _check_jti(claims)
         _require(claims["aat_id"] == leaf.claims["jti"], "aat_id_mismatch")
         _require(claims["aat_aud"] == audience, "audience_mismatch")
         _require(claims["aat_tool"] == tool, "tool_mismatch")
@@ -118,9 +122,18 @@ def _require(holds: object, step: str) -> None:
         raise _FailedError(step)
 
 
+def _is_id(value: Json, *, most: int = 256) -> bool:
+    """Printable ASCII of a bounded length."""
+    return isinstance(value, str) and len(value) <= most and re.fullmatch(r"[ -~]+", value) is not None
+
+
+def _check_jti(claims: dict[str, Json]) -> None:
+    _require(_is_id(claims["jti"]), "claim_invalid")
+
+
 def _check_fresh(claims: dict[str, Json], now_us: int) -> None:
     issued = claims["iat"]
-    _require(isinstance(issued, int) and not isinstance(issued, bool), "claim_invalid")
+    _require(isinstance(issued, int) and not isinstance(issued, bool) and issued >= 0, "claim_invalid")
     age_us = now_us - cast(int, issued) * 1_000_000
     _require(-WINDOW_US <= age_us <= WINDOW_US, "not_fresh")
 
@@ -128,6 +141,7 @@ def _check_fresh(claims: dict[str, Json], now_us: int) -> None:
 def _document(text: str) -> tuple[dict[str, Json], dict[str, Json], bytes, bytes]:
     parts = text.split(".")
     _require(len(parts) == 3 and len(text) <= MAX_PROOF_CHARS, "proof_malformed")
+    _require(len(parts[0]) <= MAX_HEADER_CHARS, "proof_malformed")
     try:
         raw = [decode_base64url(part) for part in parts]
         header, claims = read_json(raw[0]), read_json(raw[1])
@@ -140,9 +154,11 @@ def _document(text: str) -> tuple[dict[str, Json], dict[str, Json], bytes, bytes
 
 def _normal(uri: Json) -> str | None:
     """RFC 3986 sections 6.2.2 and 6.2.3; None for what an `htu` must not be: no URI, or one with more than a path."""
-    if not isinstance(uri, str) or not re.fullmatch(r"https?://[!-~]+", uri, re.IGNORECASE) or set(uri) & set("?#@"):
+    if not isinstance(uri, str) or not re.fullmatch(r"https?://[!-~]+", uri, re.IGNORECASE) or set(uri) & set("?#"):
         return None
     parts = urlsplit(uri)
+    if "@" in parts.netloc:
+        return None
     host, _, port = parts.netloc.lower().partition(":")
     if port and port != _PORTS[parts.scheme]:
         host += f":{port}"

@@ -8,6 +8,7 @@ alone, so that a mistake in one of the two is seen. Numbers are doubles; a fract
 import base64
 import math
 import re
+from decimal import Decimal
 from typing import Final, TypeAlias, cast
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -74,6 +75,11 @@ class Fractional(float):
         return made
 
     text: str
+
+    @property
+    def is_whole(self) -> bool:
+        """Say whether an integer was written, if in a roundabout way."""
+        return Decimal(self.text) == int(Decimal(self.text))
 
     @property
     def digits(self) -> int:

@@ -99,10 +99,10 @@ def test_both_verifiers_say_of_a_proof_over_http_what_its_vector_expects(vector:
         nonces=vector["nonces"], must_bind=vector["must_bind_request"],
     )  # fmt: skip
     assert theirs == wanted
-    assert _package_on_dpop(vector) == wanted
+    assert package_on_dpop(vector) == wanted
 
 
-def _package_on_dpop(vector: Written) -> str | None:
+def package_on_dpop(vector: Written) -> str | None:
     call = HttpCall(
         method=vector["method"], origin=vector["origin"], path=vector["path"], query=vector["query"].encode(),
         body=vector["body"].encode(),
@@ -130,10 +130,10 @@ def test_both_verifiers_say_of_a_proof_for_a_tool_what_its_vector_expects(vector
         now_us=vector["now_us"],
     )  # fmt: skip
     assert theirs == wanted
-    assert _package_on_tool_proof(vector, anchors) == wanted
+    assert package_on_tool_proof(vector, anchors) == wanted
 
 
-def _package_on_tool_proof(vector: Written, anchors: Written) -> str | None:
+def package_on_tool_proof(vector: Written, anchors: Written) -> str | None:
     answer, verified = differential.ask_package(
         Shown(vector["chain"], anchors, vector["now_us"], in_headers=False, made_by=vector["name"])
     )  # fmt: skip

@@ -76,8 +76,9 @@ def _sound(key: Signer) -> Proof:
 Change = Callable[[Proof], object]
 
 
-def _dpop(name: str, *changes: Change, step: str | None = None, key: Signer | None = None, count: int = 1,
+def dpop_vector(name: str, *changes: Change, step: str | None = None, key: Signer | None = None, count: int = 1,
           **more: object) -> DpopVector:  # fmt: skip
+    """A sound proof with these changes, and the request that it is shown with."""
     signing = key or agent("executor")
     proof = _sound(signing)
     for change in changes:
@@ -111,60 +112,60 @@ def dpop() -> Iterator[DpopVector]:
 
 def _good_dpop() -> Iterator[DpopVector]:
     curve = agent("risk-check")
-    yield _dpop("sound, Ed25519", must_bind_request=True)
-    yield _dpop("sound, ES256", key=curve, must_bind_request=True)
-    yield _dpop("without query and body, where that is enough", _no_claim("remit_htq", "remit_htb"))
-    yield _dpop("empty query and body", _claim("remit_htq", digest(b"")), _claim("remit_htb", digest(b"")), query="", body="",
+    yield dpop_vector("sound, Ed25519", must_bind_request=True)
+    yield dpop_vector("sound, ES256", key=curve, must_bind_request=True)
+    yield dpop_vector("without query and body, where that is enough", _no_claim("remit_htq", "remit_htb"))
+    yield dpop_vector("empty query and body", _claim("remit_htq", digest(b"")), _claim("remit_htb", digest(b"")), query="", body="",
                 must_bind_request=True)  # fmt: skip
-    yield _dpop("with a nonce that was asked for", _claim("nonce", "n-1"), nonces=("n-1", "n-2"))
-    yield _dpop("with a nonce that nobody asked for", _claim("nonce", "n-1"))
-    yield _dpop("thirty seconds old", _claim("iat", NOW_S - 30))
-    yield _dpop("thirty seconds ahead", _claim("iat", NOW_S + 30))
-    yield _dpop("claims nobody knows", _claim("purpose", ["demo"]))
+    yield dpop_vector("with a nonce that was asked for", _claim("nonce", "n-1"), nonces=("n-1", "n-2"))
+    yield dpop_vector("with a nonce that nobody asked for", _claim("nonce", "n-1"))
+    yield dpop_vector("thirty seconds old", _claim("iat", NOW_S - 30))
+    yield dpop_vector("thirty seconds ahead", _claim("iat", NOW_S + 30))
+    yield dpop_vector("claims nobody knows", _claim("purpose", ["demo"]))
     for htu in (
         "HTTPS://API.EXAMPLE.COM/transfer",
         "https://api.example.com:443/transfer",
         "https://api.example.com/%74ransfer",
     ):
-        yield _dpop(f"htu {htu}", _claim("htu", htu))
+        yield dpop_vector(f"htu {htu}", _claim("htu", htu))
 
 
 def _bad_dpop_documents() -> Iterator[DpopVector]:
     sound = _sound(agent("executor")).text()
-    yield _dpop("no proof", count=0, step="proof_missing")
-    yield _dpop("two proofs", count=2, step="proof_missing")
+    yield dpop_vector("no proof", count=0, step="proof_missing")
+    yield dpop_vector("two proofs", count=2, step="proof_missing")
     for name, respell in (
         ("padded", lambda text: text + "="), ("two parts", lambda text: text.rpartition(".")[0]), ("empty", lambda text: ""),
         ("two in one field", lambda text: f"{text}, {text}"), ("a space before it", lambda text: " " + text),
     ):  # fmt: skip
-        yield _dpop(f"malformed: {name}", _respelled(respell), step="proof_malformed")
-    yield _dpop(
+        yield dpop_vector(f"malformed: {name}", _respelled(respell), step="proof_malformed")
+    yield dpop_vector(
         "malformed: a claim twice", _spelled(lambda text: text[:-1] + f',"iat":{NOW_S}}}'), step="proof_malformed"
     )
-    yield _dpop("malformed: UTF-16", lambda proof: setattr(proof, "spell", lambda claims: write(claims).encode("utf-16")),
+    yield dpop_vector("malformed: UTF-16", lambda proof: setattr(proof, "spell", lambda claims: write(claims).encode("utf-16")),
                 step="proof_malformed")  # fmt: skip
     for name in ("jti", "htm", "htu", "iat", "ath"):
-        yield _dpop(f"without {name}", _no_claim(name), step="claims_missing")
+        yield dpop_vector(f"without {name}", _no_claim(name), step="claims_missing")
     for typ in ("JWT", "aat+jwt", "DPOP+JWT", "aat-pop+jwt"):
-        yield _dpop(f"typ {typ}", _header("typ", typ), step="type_refused")
-    yield _dpop("typ missing", _no_header("typ"), step="type_refused")
+        yield dpop_vector(f"typ {typ}", _header("typ", typ), step="type_refused")
+    yield dpop_vector("typ missing", _no_header("typ"), step="type_refused")
     for member, value in (("crit", ["exp"]), ("jku", "https://x.example"), ("x5c", ["AA"]), ("b64", False)):
-        yield _dpop(f"header {member}", _header(member, as_loose(value)), step="header_refused")
+        yield dpop_vector(f"header {member}", _header(member, as_loose(value)), step="header_refused")
     for alg in ("none", "HS256", "RS256", "eddsa"):
-        yield _dpop(f"alg {alg}", _header("alg", alg), step="algorithm_refused")
-    yield _dpop("alg of another key", _header("alg", "ES256"), step="algorithm_refused")
+        yield dpop_vector(f"alg {alg}", _header("alg", alg), step="algorithm_refused")
+    yield dpop_vector("alg of another key", _header("alg", "ES256"), step="algorithm_refused")
     key = agent("executor")
     small: Loose = {"kty": "OKP", "crv": "Ed25519", "x": encode_base64url(SMALL_ORDER[2])}
     for name, jwk in (("missing", None), ("private", dict(key.private)), ("symmetric", {"kty": "oct", "k": "AAAA"}),
                       ("of small order", small), ("RSA", {"kty": "RSA", "n": "AAAA", "e": "AQAB"})):  # fmt: skip
-        yield _dpop(f"jwk {name}", _header("jwk", as_loose(jwk)), step="key_refused")
+        yield dpop_vector(f"jwk {name}", _header("jwk", as_loose(jwk)), step="key_refused")
     thief = agent("thief")
-    yield _dpop(
+    yield dpop_vector(
         "signed by another key than its jwk", lambda proof: setattr(proof, "key", thief), step="signature_invalid"
     )
-    yield _dpop("signature of other claims", _claim("purpose", "demo"), _respelled(
+    yield dpop_vector("signature of other claims", _claim("purpose", "demo"), _respelled(
         lambda text: text.rpartition(".")[0] + "." + sound.rpartition(".")[2]), step="signature_invalid")  # fmt: skip
-    yield _dpop("key of somebody else", key=thief, thumbprint=key.thumbprint, step="holder_binding_failed")
+    yield dpop_vector("key of somebody else", key=thief, thumbprint=key.thumbprint, step="holder_binding_failed")
 
 
 def _respelled(respell: Callable[[str], str]) -> Change:
@@ -177,26 +178,31 @@ def _spelled(spell: Callable[[str], str]) -> Change:
 
 def _bad_dpop_calls() -> Iterator[DpopVector]:
     for method in ("GET", "post", "PUT"):
-        yield _dpop(f"htm {method}", _claim("htm", method), step="htm_mismatch")
+        yield dpop_vector(f"htm {method}", _claim("htm", method), step="htm_mismatch")
     for htu in (
         "https://api.example.org/transfer", "http://api.example.com/transfer", "https://api.example.com:8443/transfer",
         "https://api.example.com/Transfer", "https://api.example.com/transfer/", "https://api.example.com/%2Ftransfer",
         "https://u@api.example.com/transfer", "https://api.example.com./transfer", "/transfer", "",
     ):  # fmt: skip
-        yield _dpop(f"htu {htu or 'empty'}", _claim("htu", htu), step="htu_mismatch")
-    yield _dpop("nonce missing", nonces=("n-1",), step="nonce_required")
-    yield _dpop("nonce of yesterday", _claim("nonce", "n-0"), nonces=("n-1",), step="nonce_required")
-    yield _dpop("thirty-one seconds old", _claim("iat", NOW_S - 31), step="not_fresh")
-    yield _dpop("thirty-one seconds ahead", _claim("iat", NOW_S + 31), step="not_fresh")
-    yield _dpop("a microsecond too old", _claim("iat", NOW_S - 30), now_us=NOW_S * 1_000_000 + 1, step="not_fresh")
+        yield dpop_vector(f"htu {htu or 'empty'}", _claim("htu", htu), step="htu_mismatch")
+    yield dpop_vector("nonce missing", nonces=("n-1",), step="nonce_required")
+    yield dpop_vector("nonce of yesterday", _claim("nonce", "n-0"), nonces=("n-1",), step="nonce_required")
+    yield dpop_vector("thirty-one seconds old", _claim("iat", NOW_S - 31), step="not_fresh")
+    yield dpop_vector("thirty-one seconds ahead", _claim("iat", NOW_S + 31), step="not_fresh")
+    yield dpop_vector(
+        "a microsecond too old", _claim("iat", NOW_S - 30), now_us=NOW_S * 1_000_000 + 1, step="not_fresh"
+    )
+    for name, value in (("iat", Raw(f"{NOW_S}.0")), ("iat", str(NOW_S)), ("iat", True), ("jti", 7), ("jti", ""), ("jti", "x" * 257),
+                        ("remit_x", 1), ("remit_sid", None)):  # fmt: skip
+        yield dpop_vector(f"{name} {write(as_loose(value))[:16]}", _claim(name, as_loose(value)), step="claim_invalid")
     for ath in (digest(b"another"), digest(b"kA7.example~credential") + "=", "", "00" * 32):
-        yield _dpop(f"ath {ath[:10] or 'empty'}{len(ath)}", _claim("ath", ath), step="ath_mismatch")
-    yield _dpop("credential cut after the proof was made", credential="kA7.example", step="ath_mismatch")
-    yield _dpop("query changed", query="trace=2", must_bind_request=True, step="htq_mismatch")
-    yield _dpop("query changed, binding not required", query="trace=2", step="htq_mismatch")
-    yield _dpop("body changed", body=BODY.replace("100", "999"), must_bind_request=True, step="htb_mismatch")
-    yield _dpop("query not bound", _no_claim("remit_htq"), must_bind_request=True, step="htq_mismatch")
-    yield _dpop("body not bound", _no_claim("remit_htb"), must_bind_request=True, step="htb_mismatch")
+        yield dpop_vector(f"ath {ath[:10] or 'empty'}{len(ath)}", _claim("ath", ath), step="ath_mismatch")
+    yield dpop_vector("credential cut after the proof was made", credential="kA7.example", step="ath_mismatch")
+    yield dpop_vector("query changed", query="trace=2", must_bind_request=True, step="htq_mismatch")
+    yield dpop_vector("query changed, binding not required", query="trace=2", step="htq_mismatch")
+    yield dpop_vector("body changed", body=BODY.replace("100", "999"), must_bind_request=True, step="htb_mismatch")
+    yield dpop_vector("query not bound", _no_claim("remit_htq"), must_bind_request=True, step="htq_mismatch")
+    yield dpop_vector("body not bound", _no_claim("remit_htb"), must_bind_request=True, step="htb_mismatch")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,8 +232,9 @@ class ToolVector:
 PAID: Final = '{"amount":100,"currency":"USD","to":"acct-7"}'
 
 
-def _tool(name: str, *changes: Change, step: str | None = None, tool: str = "payments.transfer", arguments: str = PAID,
+def tool_vector(name: str, *changes: Change, step: str | None = None, tool: str = "payments.transfer", arguments: str = PAID,
           **more: object) -> ToolVector:  # fmt: skip
+    """A sound proof for the leaf of the sound chain, with these changes."""
     key = agent("executor")
     claims: dict[str, Loose] = {
         "aat_aud": LEDGER, "aat_id": "01957a3f-4e23-7b01-a9d1-000000000002", "aat_tool": "payments.transfer", "hta": Raw(PAID),
@@ -242,37 +249,37 @@ def _tool(name: str, *changes: Change, step: str | None = None, tool: str = "pay
 
 def tool_proofs() -> Iterator[ToolVector]:
     """The draft's section 5.3 and step 7."""
-    yield _tool("sound")
-    yield _tool(
+    yield tool_vector("sound")
+    yield tool_vector(
         "arguments in another order and spelling", arguments='{"to":"acct\\u002d7","amount":1e2,"currency":"USD"}'
     )
-    yield _tool("thirty seconds old", _claim("iat", NOW_S - 30))
-    yield _tool(
+    yield tool_vector("thirty seconds old", _claim("iat", NOW_S - 30))
+    yield tool_vector(
         "tool that the leaf lacks", _claim("aat_tool", "risk.validate"), tool="risk.validate", step="not_allowed"
     )
-    yield _tool("argument that violates its constraint", arguments=PAID.replace("100", "101"), step="not_allowed")
-    yield _tool("another argument map", arguments=PAID.replace("100", "99"), step="arguments_mismatch")
-    yield _tool("another tool in the proof", _claim("aat_tool", "search"), step="tool_mismatch")
-    yield _tool("tool in other case", _claim("aat_tool", "Payments.transfer"), step="tool_mismatch")
-    yield _tool(
+    yield tool_vector("argument that violates its constraint", arguments=PAID.replace("100", "101"), step="not_allowed")
+    yield tool_vector("another argument map", arguments=PAID.replace("100", "99"), step="arguments_mismatch")
+    yield tool_vector("another tool in the proof", _claim("aat_tool", "search"), step="tool_mismatch")
+    yield tool_vector("tool in other case", _claim("aat_tool", "Payments.transfer"), step="tool_mismatch")
+    yield tool_vector(
         "proof for another contract", _claim("aat_id", "01957a3f-4e23-7b01-a9d1-000000000001"), step="aat_id_mismatch"
     )
-    yield _tool("another audience", _claim("aat_aud", "https://other.example"), step="audience_mismatch")
-    yield _tool("thirty-one seconds old", _claim("iat", NOW_S - 31), step="not_fresh")
-    yield _tool("thirty-one seconds ahead", _claim("iat", NOW_S + 31), step="not_fresh")
-    yield _tool(
+    yield tool_vector("another audience", _claim("aat_aud", "https://other.example"), step="audience_mismatch")
+    yield tool_vector("thirty-one seconds old", _claim("iat", NOW_S - 31), step="not_fresh")
+    yield tool_vector("thirty-one seconds ahead", _claim("iat", NOW_S + 31), step="not_fresh")
+    yield tool_vector(
         "signed by the parent", lambda proof: setattr(proof, "key", agent("orchestrator")), step="signature_invalid"
     )
-    yield _tool("alg of another key", _header("alg", "ES256"), step="algorithm_refused")
-    yield _tool("alg none", _header("alg", "none"), step="algorithm_refused")
-    yield _tool("typ of DPoP", _header("typ", "dpop+jwt"), step="type_refused")
-    yield _tool("typ of a contract", _header("typ", "aat+jwt"), step="type_refused")
-    yield _tool("header crit", _header("crit", ["exp"]), step="header_refused")
-    yield _tool(
+    yield tool_vector("alg of another key", _header("alg", "ES256"), step="algorithm_refused")
+    yield tool_vector("alg none", _header("alg", "none"), step="algorithm_refused")
+    yield tool_vector("typ of DPoP", _header("typ", "dpop+jwt"), step="type_refused")
+    yield tool_vector("typ of a contract", _header("typ", "aat+jwt"), step="type_refused")
+    yield tool_vector("header crit", _header("crit", ["exp"]), step="header_refused")
+    yield tool_vector(
         "payload that is not canonical", _spelled(lambda text: text.replace("{", "{ ", 1)), step="proof_malformed"
     )
-    yield _tool("members in another order", lambda proof: proof.claims.update(aat_aud=proof.claims.pop("aat_aud")),
+    yield tool_vector("members in another order", lambda proof: proof.claims.update(aat_aud=proof.claims.pop("aat_aud")),
                 step="proof_malformed")  # fmt: skip
-    yield _tool("padded", _respelled(lambda text: text + "="), step="proof_malformed")
+    yield tool_vector("padded", _respelled(lambda text: text + "="), step="proof_malformed")
     for name in ("jti", "iat", "aat_id", "aat_tool", "hta", "aat_aud"):
-        yield _tool(f"without {name}", _no_claim(name), step="claims_missing")
+        yield tool_vector(f"without {name}", _no_claim(name), step="claims_missing")
