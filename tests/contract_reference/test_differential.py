@@ -40,13 +40,14 @@ def _that_count(tally: differential.Tally) -> list[str]:
 
 def test_the_mutations_reach_every_step_that_a_chain_can_fail_at() -> None:
     """A fixed seed, so that this is about the generator and not about luck."""
+    wanted = {step.value for step in Step} - {"too_costly"} | {"good"}
     reached: set[str] = set()
-    rng = Random(7)
-    for shown in differential.mutants(rng, 1500):
+    for shown in differential.mutants(Random(2), 3000):
         answer, _verdict = differential.ask_reference(shown)
         reached.add(answer.step or "good")
-    steps = {step.value for step in Step} - {"too_costly"}
-    assert reached == steps | {"good"}
+        if reached >= wanted:
+            break
+    assert reached == wanted
 
 
 def test_a_chain_survives_being_taken_apart_and_signed_again() -> None:
